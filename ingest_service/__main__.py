@@ -1,0 +1,52 @@
+"""`python -m ingest_service` starts the receiver."""
+
+import asyncio
+import os
+import sys
+import tempfile
+from typing import Final
+
+import uvicorn
+
+from ingest_service.settings import IngestSettings
+from shared import kafka, logs
+from shared.settings import read_or_exit
+from shared.topics import RAW_TOPICS
+
+# Requests in flight wait for Kafka for PUBLISH_TIMEOUT at most (3 s by default); with the publisher's own stop (4 s)
+# and the internal listener's (1 s) a worker leaves within the 10 s that platforms grant.
+DRAIN_SECONDS: Final = 4
+# Meta keeps its connections; a longer pause than its own between two webhooks saves handshakes.
+KEEP_ALIVE_SECONDS: Final = 75
+
+
+def main() -> None:
+    settings = read_or_exit(IngestSettings)
+    logs.configure(settings.log_level, "ingest_service")
+    try:
+        asyncio.run(kafka.check_topics(settings, RAW_TOPICS))
+    except (kafka.KafkaUnavailableError, kafka.TopicsError) as error:
+        sys.stderr.write(f"ingest_service: {error}\n")
+        raise SystemExit(1) from None
+    with tempfile.TemporaryDirectory(prefix="ingest-metrics-") as directory:
+        if settings.workers > 1:
+            # prometheus_client adds the workers' metrics up from files in this directory.
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
+        uvicorn.run(
+            "ingest_service.app:create",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.workers,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
+        )
+
+
+if __name__ == "__main__":
+    main()

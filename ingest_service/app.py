@@ -1,0 +1,79 @@
+"""The receiver's composition root."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+from ingest_service import metrics
+from ingest_service.publisher import Publisher
+from ingest_service.receiver import Limits, Receiver
+from ingest_service.settings import IngestSettings
+from ingest_service.verification import TokenSource, Verification
+from ingest_service.verify_tokens import DatabaseTokens
+from shared import internal_listener, logs
+from shared.probe import Probe
+from shared.settings import read_or_exit
+
+WEBHOOK_PATH: Final = "/webhooks/meta"
+
+log = structlog.get_logger(__name__)
+
+
+def create() -> Starlette:
+    """Build the application of one worker from the environment; uvicorn calls this in each."""
+    settings = read_or_exit(IngestSettings)
+    logs.configure(settings.log_level, "ingest_service")
+    publisher = Publisher(settings, settings.publish_timeout)
+    limits = Limits(
+        body_bytes=settings.max_body_bytes,
+        body_seconds=settings.body_timeout,
+        publish_seconds=settings.publish_timeout,
+        requests_in_flight=settings.max_requests_in_flight,
+        bytes_in_flight=settings.max_bytes_in_flight,
+    )
+    receiver = Receiver([secret.get_secret_value().encode() for secret in settings.meta_app_secrets], publisher, limits)
+    verification = Verification(
+        [token.get_secret_value().encode() for token in settings.meta_verify_tokens], _further_tokens(settings)
+    )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
+        await publisher.start()
+        broker = Probe("kafka", publisher.reachable, metrics.BROKER_REACHABLE)
+        probing = asyncio.create_task(broker.run())
+        try:
+            async with internal_listener.serving(
+                {"broker": broker},
+                settings.host,
+                settings.internal_port,
+                shared_port=settings.workers > 1,
+            ):
+                log.info("started", port=settings.port, internal_port=settings.internal_port)
+                yield
+                await publisher.stop()
+        finally:
+            probing.cancel()
+        log.info("stopped")
+
+    return Starlette(
+        routes=[
+            Route(WEBHOOK_PATH, receiver, methods=["POST"]),
+            Route(WEBHOOK_PATH, verification.answer, methods=["GET"]),
+        ],
+        lifespan=lifespan,
+    )
+
+
+def _further_tokens(settings: IngestSettings) -> TokenSource:
+    if settings.database_url is not None:
+        return DatabaseTokens(str(settings.database_url))
+
+    async def none() -> Iterable[bytes]:
+        return ()
+
+    return none

@@ -1,0 +1,173 @@
+"""The hot path: one webhook from its headers to its answer.
+
+A plain ASGI endpoint. Whatever can be refused from the headers is refused before the body is read; a complete body
+with a valid signature is never refused for its contents.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum
+from http import HTTPStatus
+from time import perf_counter
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from ingest_service import metrics
+from ingest_service.envelope import split
+from ingest_service.publisher import NotPublishedError, Publisher
+from ingest_service.signature import SignatureFault, matching_secret, presented
+from shared.raw import rfc3339
+
+# After a refusal the rest of the body is read and dropped for a moment: a connection closed while the client is
+# still sending is reset, and the reset can overtake our answer.
+LINGER_SECONDS: Final = 1.0
+# Meta repeats with growing pauses of its own; other clients may look at this.
+RETRY_AFTER_SECONDS: Final = b"5"
+
+Headers = list[tuple[bytes, bytes]]
+
+
+class Outcome(Enum):
+    """What becomes of a webhook: metric label, HTTP status, text of the answer."""
+
+    ACKNOWLEDGED = ("acknowledged", 200, b"")
+    BROKEN_OFF = ("broken_off", 400, b"the request broke off\n")
+    SIGNATURE_REFUSED = ("signature_refused", 401, b"the signature is missing or wrong\n")
+    TOO_SLOW = ("too_slow", 408, b"the body took too long\n")
+    TOO_LARGE = ("too_large", 413, b"the body is too large\n")
+    ENCODED = ("encoded", 415, b"content encodings are not supported\n")
+    NOT_PUBLISHED = ("not_published", 503, b"not stored yet, send it again\n")
+    OVERLOADED = ("overloaded", 503, b"too much in flight, send it again\n")
+
+    def __init__(self, label: str, status: int, text: bytes) -> None:
+        self.status = status
+        self.text = text
+        self.headers: Headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+        ]
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            self.headers.append((b"retry-after", RETRY_AFTER_SECONDS))
+        self.counter = metrics.ANSWERS.labels(label)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one worker takes at once: bytes of a body, seconds, webhooks and bytes in flight."""
+
+    body_bytes: int
+    body_seconds: float
+    publish_seconds: float
+    requests_in_flight: int
+    bytes_in_flight: int
+
+
+class Receiver:
+    """Answers `POST /webhooks/meta`."""
+
+    def __init__(self, secrets: Sequence[bytes], publisher: Publisher, limits: Limits) -> None:
+        self._secrets = secrets
+        self._publisher = publisher
+        self._limits = limits
+        self._requests = 0
+        self._bytes = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        self._requests += 1
+        metrics.IN_FLIGHT.inc()
+        try:
+            outcome = await self._handle(scope, receive, send)
+        finally:
+            self._requests -= 1
+            metrics.IN_FLIGHT.dec()
+        outcome.counter.inc()
+        metrics.ANSWER_LATENCY.observe(perf_counter() - started)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> Outcome:
+        headers: Headers = scope["headers"]
+        signature = presented(headers)
+        if isinstance(signature, SignatureFault):
+            metrics.SIGNATURE_FAULTS.labels(signature).inc()
+            return await _refuse(Outcome.SIGNATURE_REFUSED, receive, send)
+        refusal = self._refusal(headers)
+        if refusal is not None:
+            return await _refuse(refusal, receive, send)
+        chunks: list[bytes] = []
+        try:
+            refusal = await self._read(receive, chunks)
+            if refusal is not None:
+                return await _refuse(refusal, receive, send)
+            outcome = await self._accept(chunks[0] if len(chunks) == 1 else b"".join(chunks), signature)
+        finally:
+            self._bytes -= sum(map(len, chunks))
+        await _answer(outcome, send)
+        return outcome
+
+    def _refusal(self, headers: Headers) -> Outcome | None:
+        """Judge a webhook by its headers and by what is in flight already."""
+        for name, value in headers:
+            if name == b"content-encoding" and value.lower() != b"identity":
+                return Outcome.ENCODED
+            if name == b"content-length" and int(value) > self._limits.body_bytes:
+                return Outcome.TOO_LARGE
+        if self._requests > self._limits.requests_in_flight or self._bytes > self._limits.bytes_in_flight:
+            return Outcome.OVERLOADED
+        return None
+
+    async def _read(self, receive: Receive, chunks: list[bytes]) -> Outcome | None:
+        """Read the whole body into chunks, or say why not."""
+        size = 0
+        try:
+            async with asyncio.timeout(self._limits.body_seconds):
+                while True:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        return Outcome.BROKEN_OFF
+                    chunk: bytes = message["body"]
+                    size += len(chunk)
+                    if size > self._limits.body_bytes:
+                        return Outcome.TOO_LARGE
+                    chunks.append(chunk)
+                    self._bytes += len(chunk)
+                    if not message.get("more_body", False):
+                        return None
+        except TimeoutError:
+            return Outcome.TOO_SLOW
+
+    async def _accept(self, body: bytes, signature: bytes) -> Outcome:
+        """Verify, split and publish a complete body."""
+        position = matching_secret(body, signature, self._secrets)
+        if position is None:
+            metrics.SIGNATURE_FAULTS.labels(SignatureFault.MISMATCH).inc()
+            return Outcome.SIGNATURE_REFUSED
+        metrics.SIGNATURES.labels(position).inc()
+        records = split(body, rfc3339(datetime.now(UTC)))
+        try:
+            async with asyncio.timeout(self._limits.publish_seconds):
+                await self._publisher.publish(records)
+        except (NotPublishedError, TimeoutError):
+            return Outcome.NOT_PUBLISHED
+        return Outcome.ACKNOWLEDGED
+
+
+async def _answer(outcome: Outcome, send: Send) -> None:
+    await send({"type": "http.response.start", "status": outcome.status, "headers": outcome.headers})
+    await send({"type": "http.response.body", "body": outcome.text})
+
+
+async def _refuse(outcome: Outcome, receive: Receive, send: Send) -> Outcome:
+    """Answer before the body was read, and close the connection once the client had a chance to see it."""
+    headers = [*outcome.headers, (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
+    await send({"type": "http.response.body", "body": outcome.text, "more_body": True})
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(LINGER_SECONDS):
+            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
+                pass
+    await send({"type": "http.response.body", "body": b""})
+    return outcome

@@ -1,0 +1,147 @@
+"""Kafka as both services reach it: connection settings, and the topics created or checked."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.helpers import create_ssl_context
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
+
+from shared.settings import ServiceSettings
+from shared.topics import Topic
+
+# How long a start waits for brokers that are starting too; a platform restarts us afterwards.
+CONNECT_DEADLINE_SECONDS: Final = 30.0
+# One admin request; creating 15 topics of 12 partitions on a cold broker took 3 s.
+ADMIN_DEADLINE_SECONDS: Final = 30.0
+
+TOPIC_ALREADY_EXISTS: Final = 36
+
+
+class KafkaUnavailableError(Exception):
+    """Kafka cannot be reached; the text says where."""
+
+
+class TopicsError(Exception):
+    """The topics are not as the services need them; the text names each difference."""
+
+
+def connection(settings: ServiceSettings) -> dict[str, Any]:
+    """Give the connection arguments that aiokafka's producer, consumer and admin client share."""
+    protocol = settings.kafka_security_protocol
+    arguments: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "security_protocol": protocol,
+    }
+    if protocol.endswith("SSL"):
+        arguments["ssl_context"] = create_ssl_context(
+            cafile=settings.kafka_ssl_cafile, certfile=settings.kafka_ssl_certfile, keyfile=settings.kafka_ssl_keyfile
+        )
+    if protocol.startswith("SASL"):
+        password = settings.kafka_sasl_password
+        arguments["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        arguments["sasl_plain_username"] = settings.kafka_sasl_username
+        arguments["sasl_plain_password"] = password.get_secret_value() if password else None
+    return arguments
+
+
+async def create_topics(
+    settings: ServiceSettings, topics: Iterable[Topic], partitions: int, replication: int
+) -> list[str]:
+    """Create the topics that are missing and give their names. Raises TopicsError, KafkaUnavailableError."""
+    admin = await _admin(settings)
+    try:
+        async with asyncio.timeout(ADMIN_DEADLINE_SECONDS):
+            existing = set(await admin.list_topics())
+            # One replica may be away without stopping the producers.
+            min_insync_replicas = max(1, replication - 1)
+            new = [
+                NewTopic(name, partitions, replication, topic_configs=topic.configuration(min_insync_replicas))
+                for topic in topics
+                if (name := topic.name(settings.topic_prefix)) not in existing
+            ]
+            if not new:
+                return []
+            response = await admin.create_topics(new)
+    except TimeoutError:
+        raise KafkaUnavailableError(f"Kafka did not create the topics within {ADMIN_DEADLINE_SECONDS:.0f} s") from None
+    finally:
+        await admin.close()
+    # Another process may create the same topics at the same moment.
+    refused = [error for error in response.topic_errors if error[1] not in (0, TOPIC_ALREADY_EXISTS)]
+    if refused:
+        raise TopicsError("\n".join(f"{error[0]}: {for_code(error[1]).__name__}" for error in refused))
+    return [topic.name for topic in new]
+
+
+async def check_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> None:
+    """Raise TopicsError if a topic is missing or takes smaller messages or cleans up otherwise than declared.
+
+    More partitions or another retention are the operator's choice.
+    """
+    declared = {topic.name(settings.topic_prefix): topic for topic in topics}
+    admin = await _admin(settings)
+    try:
+        async with asyncio.timeout(ADMIN_DEADLINE_SECONDS):
+            # All topics are listed rather than ours asked for: asking creates a topic where auto-creation is on.
+            missing = sorted(declared.keys() - set(await admin.list_topics()))
+            if missing:
+                hint = "create them with `python -m status_service topics`"
+                raise TopicsError(f"missing topics: {', '.join(missing)}; {hint}")
+            resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in declared]
+            responses = await admin.describe_configs(resources)
+    except TimeoutError:
+        raise KafkaUnavailableError(
+            f"Kafka did not describe the topics within {ADMIN_DEADLINE_SECONDS:.0f} s"
+        ) from None
+    finally:
+        await admin.close()
+    differences = []
+    for response in responses:
+        for _, _, _, name, entries in response.resources:
+            found = {entry[0]: entry[1] for entry in entries}
+            differences += [f"{name}: {text}" for text in _differences(declared[name], found)]
+    if differences:
+        raise TopicsError("topics differ from what is declared:\n" + "\n".join(sorted(differences)))
+
+
+def _differences(topic: Topic, found: Mapping[str, str]) -> list[str]:
+    differences = []
+    if int(found.get("max.message.bytes", 0)) < topic.max_message_bytes:
+        differences.append(f"max.message.bytes is {found.get('max.message.bytes')}, needs {topic.max_message_bytes}")
+    cleanup = topic.configuration(1)["cleanup.policy"]
+    if cleanup not in found.get("cleanup.policy", "").split(","):
+        differences.append(f"cleanup.policy is {found.get('cleanup.policy')}, needs {cleanup}")
+    return differences
+
+
+async def _admin(settings: ServiceSettings) -> AIOKafkaAdminClient:
+    admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=int(ADMIN_DEADLINE_SECONDS * 1000))
+    await connect(admin.start, settings)
+    return admin
+
+
+async def connect(start: Callable[[], Awaitable[None]], settings: ServiceSettings) -> None:
+    """Start an aiokafka client, again and again until CONNECT_DEADLINE_SECONDS. Raises KafkaUnavailableError."""
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(KafkaConnectionError), wait=wait_exponential(multiplier=0.2, max=3), reraise=True
+    )
+    try:
+        async with asyncio.timeout(CONNECT_DEADLINE_SECONDS):
+            await attempts(start)
+    except (KafkaError, TimeoutError) as error:
+        reason = "no answer" if isinstance(error, TimeoutError) else str(error)
+        raise KafkaUnavailableError(f"Kafka at {settings.kafka_bootstrap_servers}: {reason}") from None
+
+
+async def closed(stop: Awaitable[None], deadline: float) -> bool:
+    """Stop an aiokafka client, or leave it after `deadline` seconds: its stop can hang for ever (aiokafka #1101)."""
+    try:
+        async with asyncio.timeout(deadline):
+            await stop
+    except TimeoutError:
+        return False
+    return True

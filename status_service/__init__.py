@@ -1,0 +1,1 @@
+"""The consumer: applies statuses to message_logs and counts them in campaign_logs."""

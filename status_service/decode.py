@@ -1,0 +1,122 @@
+"""From a `raw.status` record to evidence: what Meta wrote, made fit for the merge and for PostgreSQL."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+from shared import json_text
+from status_service import merge
+from status_service.merge import Evidence, Micros
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+SECOND: Final = 1_000_000
+# WhatsApp began in 2009; a status cannot be older. Clocks differ, but not by a day.
+EARLIEST: Final[Micros] = (datetime(2009, 1, 1, tzinfo=UTC) - EPOCH) // MICROSECOND
+AHEAD_AT_MOST: Final[Micros] = 24 * 60 * 60 * SECOND
+# PostgreSQL's integer.
+CODE_RANGE: Final = range(-(2**31), 2**31)
+# As many digits as a timestamp can have that is not out of range anyway.
+TIMESTAMP_DIGITS: Final = 12
+
+
+class UndecodableError(ValueError):
+    """The record is no status with an id; the text says why without repeating the record."""
+
+
+class StatusValue(StrEnum):
+    """The values of a status, as a metric's labels: Meta's own, and what we make of the others."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    PLAYED = "played"
+    FAILED = "failed"
+    # Not evidence: an order's state, and values of older references that say nothing about delivery.
+    PAYMENT = "payment"
+    DELETED = "deleted"
+    WARNING = "warning"
+    UNKNOWN = "unknown"
+
+
+class DecodedStatus(NamedTuple):
+    """One status: its message, its value, what it proves (None: nothing), when the receiver got it."""
+
+    message_id: str
+    value: StatusValue
+    evidence: Evidence | None
+    received_at: Micros
+    timestamp_replaced: bool
+
+
+EVIDENCE: Final[dict[str, tuple[StatusValue, Callable[[Micros], Evidence]]]] = {
+    "sent": (StatusValue.SENT, merge.of_sent),
+    "delivered": (StatusValue.DELIVERED, merge.of_delivered),
+    "read": (StatusValue.READ, merge.of_read),
+    # A voice message that was played was read (Meta: messages/status reference, since November 2025).
+    "played": (StatusValue.PLAYED, merge.of_read),
+}
+NOT_EVIDENCE: Final = {"deleted": StatusValue.DELETED, "warning": StatusValue.WARNING}
+
+
+def decode(value: bytes | None) -> DecodedStatus:
+    """Read one record's value. Raises UndecodableError."""
+    try:
+        document = json_text.loads(value or b"")
+        status = document["status"]
+        message_id, kind = status["id"], status.get("status")
+        received_at = (datetime.fromisoformat(document["received_at"]) - EPOCH) // MICROSECOND
+    except (json_text.NotJsonError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise UndecodableError(f"no raw.status document: {type(error).__name__}") from None
+    if not isinstance(message_id, str) or not message_id:
+        raise UndecodableError("the status has no id")
+    message_id = storable(message_id)
+    if status.get("type") == "payment":
+        return DecodedStatus(message_id, StatusValue.PAYMENT, None, received_at, timestamp_replaced=False)
+    at = _timestamp(status.get("timestamp"), received_at)
+    replaced = at is None
+    if at is None:
+        at = received_at
+    if kind == "failed":
+        evidence = merge.of_failed(at, *_error(status.get("errors")))
+        return DecodedStatus(message_id, StatusValue.FAILED, evidence, received_at, replaced)
+    known = EVIDENCE.get(kind) if isinstance(kind, str) else None
+    if known is not None:
+        label, proves = known
+        return DecodedStatus(message_id, label, proves(at), received_at, replaced)
+    label = NOT_EVIDENCE.get(kind, StatusValue.UNKNOWN) if isinstance(kind, str) else StatusValue.UNKNOWN
+    return DecodedStatus(message_id, label, None, received_at, timestamp_replaced=False)
+
+
+def storable(text: str) -> str:
+    """Replace what PostgreSQL's text cannot hold: NUL and lone surrogates."""
+    if text.isascii() and "\x00" not in text:
+        return text
+    return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+
+
+def _timestamp(value: Any, received_at: Micros) -> Micros | None:
+    """Read Meta's seconds, a string of digits; None if it is no number or cannot be true."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= TIMESTAMP_DIGITS:
+        at = int(value) * SECOND
+    elif isinstance(value, int) and not isinstance(value, bool):
+        at = value * SECOND
+    else:
+        return None
+    return at if EARLIEST <= at <= received_at + AHEAD_AT_MOST else None
+
+
+def _error(errors: Any) -> tuple[int | None, str | None]:
+    """Give code and text of the first error. Meta: build on code and details, titles will go."""
+    first = errors[0] if isinstance(errors, list) and errors else None
+    if not isinstance(first, dict):
+        return None, None
+    code = first.get("code")
+    if not isinstance(code, int) or isinstance(code, bool) or code not in CODE_RANGE:
+        code = None
+    data = first.get("error_data")
+    details = data.get("details") if isinstance(data, dict) else None
+    texts = (details, first.get("message"), first.get("title"))
+    text = next((text for text in texts if isinstance(text, str) and text), None)
+    return code, None if text is None else storable(text)

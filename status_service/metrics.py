@@ -1,0 +1,32 @@
+"""The consumer's metrics, declared once with their meaning."""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+STATUSES: Final = Counter("status_statuses", "Statuses read from Kafka, by Meta's value", ["value"])
+TIMESTAMPS_REPLACED: Final = Counter(
+    "status_timestamps_replaced", "Statuses whose timestamp was no number or could not be true; receipt stands in"
+)
+UNDECODABLE: Final = Counter("status_undecodable_records", "Records that are no status with an id; they change nothing")
+MESSAGES: Final = Counter("status_messages", "Messages of a batch after folding, by what became of them", ["outcome"])
+BATCH_SIZE: Final = Histogram(
+    "status_batch_statuses", "Statuses in a batch", buckets=(1, 10, 100, 500, 1000, 2000, 5000, 10_000, 50_000)
+)
+APPLY_LATENCY: Final = Histogram(
+    "status_apply_seconds",
+    "From a folded batch to its commit in PostgreSQL, in seconds",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+)
+STATUS_LATENCY: Final = Histogram(
+    "status_receipt_to_commit_seconds",
+    "From the receiver's receipt of a batch's oldest status to its commit in PostgreSQL, in seconds",
+    buckets=(0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0),
+)
+APPLY_RETRIES: Final = Counter("status_apply_retries", "Batches applied again, by the SQLSTATE or error", ["reason"])
+COMMIT_FAILURES: Final = Counter(
+    "status_offset_commit_failures", "Offsets not committed; their statuses are read again"
+)
+LAG: Final = Gauge("status_consumer_lag", "Records in Kafka that the assigned partitions have yet to read")
+BROKER_REACHABLE: Final = Gauge("status_broker_reachable", "1 while Kafka answers, else 0")
+DATABASE_REACHABLE: Final = Gauge("status_database_reachable", "1 while PostgreSQL answers, else 0")

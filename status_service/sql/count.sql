@@ -1,0 +1,47 @@
+-- Adds to each campaign what a batch changed, and moves it on: processing at its first status, completed when every
+-- recipient is accounted for; paused and failed are the platform's. A campaign that stays as it is is not written.
+-- Rows are locked in the order of their ids, after the message rows, so that consumers never deadlock; what is
+-- compared and added to is the locked row, which is newer than the statement's snapshot where the lock was waited for.
+WITH locked AS (
+    SELECT
+        campaign.id,
+        campaign.total_recipients,
+        campaign.status AS stored_status,
+        difference.successful_sends,
+        difference.failed_sends,
+        difference.delivered_count,
+        difference.read_count,
+        coalesce(campaign.successful_sends, 0) + difference.successful_sends AS new_successful_sends,
+        coalesce(campaign.failed_sends, 0) + difference.failed_sends AS new_failed_sends,
+        campaign.delivered_count + difference.delivered_count AS new_delivered_count,
+        campaign.read_count + difference.read_count AS new_read_count
+    FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[])
+        AS difference (campaign_id, successful_sends, failed_sends, delivered_count, read_count)
+    JOIN campaign_logs AS campaign ON campaign.id = difference.campaign_id
+    ORDER BY campaign.id
+    FOR UPDATE OF campaign
+),
+moved AS (
+    SELECT
+        locked.*,
+        CASE
+            WHEN stored_status IN ('completed', 'failed', 'paused') THEN stored_status
+            WHEN total_recipients > 0 AND new_successful_sends + new_failed_sends >= total_recipients THEN 'completed'
+            ELSE 'processing'
+        END AS new_status
+    FROM locked
+)
+UPDATE campaign_logs AS campaign
+SET
+    successful_sends = moved.new_successful_sends,
+    failed_sends = moved.new_failed_sends,
+    delivered_count = moved.new_delivered_count,
+    read_count = moved.new_read_count,
+    status = moved.new_status,
+    revision = campaign.revision + 1
+FROM moved
+WHERE campaign.id = moved.id
+    AND (
+        (moved.successful_sends, moved.failed_sends, moved.delivered_count, moved.read_count) <> (0, 0, 0, 0)
+        OR moved.stored_status IS DISTINCT FROM moved.new_status
+    );

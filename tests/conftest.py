@@ -1,0 +1,85 @@
+"""The real parts that tests share: PostgreSQL servers, and databases on them."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from deploy.local.postgres import PostgresServer, debian_bin_directory, embedded_bin_directory
+
+ROOT = Path(__file__).parent.parent
+ROLE_PASSWORD = "for-tests"
+
+
+def _servers() -> dict[str, Path]:
+    servers = {"postgresql-18": embedded_bin_directory()}
+    if (debian := debian_bin_directory(15)) is not None:
+        servers["postgresql-15"] = debian
+    return servers
+
+
+@pytest.fixture(scope="session", params=_servers().items(), ids=lambda server: str(server[0]))
+def postgres(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    """Run a PostgreSQL server: the reference version, and the oldest supported one where it is installed."""
+    name, bin_directory = request.param
+    directory = tmp_path_factory.mktemp(name)
+    server = PostgresServer(bin_directory, directory / "data", directory / "postgresql.log")
+    server.start()
+    yield server
+    server.stop()
+
+
+def create_database(server: PostgresServer) -> str:
+    """Create an empty database and give its name."""
+    name = f"test_{uuid4().hex}"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return name
+
+
+def drop_database(server: PostgresServer, name: str) -> None:
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def fresh_database(postgres: PostgresServer) -> Iterator[str]:
+    """Give the URL of an empty database, for the server's superuser."""
+    name = create_database(postgres)
+    yield postgres.url(name)
+    drop_database(postgres, name)
+
+
+@pytest.fixture(scope="module")
+def migrated_database(postgres: PostgresServer) -> Iterator[str]:
+    """Give the URL of a database with our schema, for its owner."""
+    name = create_database(postgres)
+    url = postgres.url(name)
+    subprocess.run(
+        [sys.executable, "-m", "schema", "migrate"], cwd=ROOT, env=os.environ | {"DATABASE_URL": url}, check=True
+    )
+    yield url
+    drop_database(postgres, name)
+
+
+@pytest.fixture(scope="module")
+def status_service_database(migrated_database: str) -> str:
+    """Give the URL of the same database for the role of status_service."""
+    return as_role(migrated_database, "status_service")
+
+
+def as_role(owner_url: str, role: str) -> str:
+    """Set a role's password and give the URL with which its service connects."""
+    with psycopg.connect(owner_url, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(ROLE_PASSWORD))
+        )
+    parts = urlsplit(owner_url)
+    return parts._replace(netloc=f"{role}:{ROLE_PASSWORD}@{parts.hostname}:{parts.port}").geturl()
