@@ -60,13 +60,16 @@ def create() -> Starlette:
             probing.cancel()
         log.info("stopped")
 
-    return Starlette(
+    application = Starlette(
         routes=[
             Route(WEBHOOK_PATH, receiver, methods=["POST"]),
             Route(WEBHOOK_PATH, verification.answer, methods=["GET"]),
         ],
         lifespan=lifespan,
     )
+    # Meta takes a redirect for a failure.
+    application.router.redirect_slashes = False
+    return application
 
 
 def _further_tokens(settings: IngestSettings) -> TokenSource:

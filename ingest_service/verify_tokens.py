@@ -9,13 +9,13 @@ from typing import Final
 import asyncpg
 import structlog
 
-from ingest_service import metrics
+from shared import postgres
 
 QUERY: Final = Path(__file__).with_name("verify_tokens.sql").read_text(encoding="utf-8")
 # Meta waits for the answer while somebody looks at its dashboard.
 DEADLINE_SECONDS: Final = 3.0
-# Strangers can ask with wrong tokens as often as they like; the database is asked this often at most.
-FRESH_SECONDS: Final = 1.0
+# Strangers can ask with wrong tokens as often as they like; the database is asked no more often than this.
+PAUSE_SECONDS: Final = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -26,20 +26,24 @@ class DatabaseTokens:
     def __init__(self, database_url: str) -> None:
         self._database_url = database_url
         self._tokens: list[bytes] = []
-        self._read_at = -FRESH_SECONDS
+        self._read_at = -PAUSE_SECONDS
         self._reading = asyncio.Lock()
 
     async def __call__(self) -> Iterable[bytes]:
-        """Give the tokens; those of the last reading if PostgreSQL does not answer."""
+        """Give the tokens as they are now; those of the last reading if PostgreSQL does not answer.
+
+        Whoever asks while a reading waits for its turn shares it, so a token that was just stored is always found.
+        """
+        asked_at = monotonic()
         async with self._reading:
-            if monotonic() - self._read_at >= FRESH_SECONDS:
+            if self._read_at < asked_at:
+                await asyncio.sleep(self._read_at + PAUSE_SECONDS - monotonic())
+                self._read_at = monotonic()
                 try:
                     async with asyncio.timeout(DEADLINE_SECONDS):
                         self._tokens = await self._read()
                 except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    log.warning("verify_tokens_not_read", error=type(error).__name__)
-                    metrics.VERIFICATIONS.labels("database_away").inc()
-                self._read_at = monotonic()
+                    log.warning("verify_tokens_not_read", error=postgres.reason(error))
         return self._tokens
 
     async def _read(self) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""The real parts that tests share: PostgreSQL servers, and databases on them."""
+"""The real parts that tests share: PostgreSQL servers and databases on them, and the whole local stack."""
 
 import os
 import subprocess
@@ -12,10 +12,31 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from deploy.local.broker import BrokerKind
+from deploy.local.broker_choice import broker_kind
 from deploy.local.postgres import PostgresServer, debian_bin_directory, embedded_bin_directory
+from deploy.local.stack import Stack
 
 ROOT = Path(__file__).parent.parent
 ROLE_PASSWORD = "for-tests"
+
+BROKER = pytest.StashKey[BrokerKind]()
+
+
+@pytest.fixture(scope="session")
+def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run PostgreSQL, the broker and both services, apart from any stack that `make up` started."""
+    running = Stack(tmp_path_factory.mktemp("stack") / "run", broker_kind(os.environ.get("BROKER")))
+    running.up()
+    pytestconfig.stash[BROKER] = running.broker.kind
+    yield running
+    running.down()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which broker it was."""
+    broker = config.stash.get(BROKER, None)
+    terminalreporter.write_line(f"Broker: {broker or 'none was needed'}")
 
 
 def _servers() -> dict[str, Path]:
