@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import signal
 import sys
 import tempfile
-from typing import Final
+from types import FrameType
+from typing import Final, NoReturn
 
 import uvicorn
 
@@ -28,6 +30,8 @@ def main() -> None:
     except (kafka.KafkaUnavailableError, kafka.TopicsError) as error:
         sys.stderr.write(f"ingest_service: {error}\n")
         raise SystemExit(1) from None
+    # uvicorn raises the signal again when it is done; that is a clean end, and the directory below is removed.
+    signal.signal(signal.SIGTERM, _end)
     with tempfile.TemporaryDirectory(prefix="ingest-metrics-") as directory:
         if settings.workers > 1:
             # prometheus_client adds the workers' metrics up from files in this directory.
@@ -46,6 +50,10 @@ def main() -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=DRAIN_SECONDS,
         )
+
+
+def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise SystemExit(0)
 
 
 if __name__ == "__main__":

@@ -78,22 +78,23 @@ class StatusConsumer:
             session_timeout_ms=SESSION_TIMEOUT_MS,
         )
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Consume until stop is set; what was applied by then is committed. Raises KafkaUnavailableError."""
+    async def start(self) -> None:
+        """Join the consumer group. Raises KafkaUnavailableError."""
         self._consumer.subscribe([RAW_STATUS.name(self._settings.topic_prefix)], listener=self._assignment)
-        try:
-            await kafka.connect(self._consumer.start, self._settings)
-            await self._consume(stop)
-        finally:
-            if not await kafka.closed(self._consumer.stop(), STOP_DEADLINE_SECONDS):
-                log.warning("kafka_close_abandoned", deadline_seconds=STOP_DEADLINE_SECONDS)
+        await kafka.connect(self._consumer.start, self._settings)
+
+    async def stop(self) -> None:
+        """Leave the consumer group, within STOP_DEADLINE_SECONDS also if the broker hangs."""
+        if not await kafka.closed(self._consumer.stop(), STOP_DEADLINE_SECONDS):
+            log.warning("kafka_close_abandoned", deadline_seconds=STOP_DEADLINE_SECONDS)
 
     async def reachable(self) -> bool:
         """Ask Kafka for its topics; raises what aiokafka raises."""
         await self._consumer.topics()
         return True
 
-    async def _consume(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume until stop is set; what was applied by then is committed."""
         stopping = asyncio.create_task(stop.wait())
         fetching = asyncio.create_task(self._fetch())
         try:

@@ -1,0 +1,163 @@
+"""How the services start, refuse to start, and end."""
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+from time import monotonic
+
+import aiohttp
+import pytest
+
+from tests.integration.environment import Environment
+from tests.integration.processes import free_port, run_to_end, running
+from tests.waiting import eventually
+
+BODY = b'{"entry":[{"id":"w","changes":[{"field":"lifecycle","value":{}}]}]}'
+
+
+def settings(environment: Environment, **changes: str) -> dict[str, str]:
+    """Give a service the running stack's parts and ports of its own."""
+    names = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "META_APP_SECRETS", "META_VERIFY_TOKENS")
+    own = {name: environment[name] for name in names}
+    return own | {"PORT": str(free_port()), "CONSUMER_GROUP": "lifecycle"} | changes
+
+
+async def post(http: aiohttp.ClientSession, environment: Environment, port: str) -> int:
+    url = f"http://127.0.0.1:{port}/webhooks/meta"
+    async with http.post(url, data=BODY, headers=environment.signed(BODY)) as answer:
+        return answer.status
+
+
+@pytest.mark.parametrize(
+    ("module", "missing"),
+    [
+        ("ingest_service", "META_APP_SECRETS"),
+        ("ingest_service", "META_VERIFY_TOKENS"),
+        ("ingest_service", "KAFKA_BOOTSTRAP_SERVERS"),
+        ("status_service", "DATABASE_URL"),
+    ],
+)
+async def test_a_missing_setting_is_named(environment: Environment, module: str, missing: str) -> None:
+    given = settings(environment)
+    del given[missing]
+    status, output = await run_to_end(module, **given)
+    assert (status, output) == (2, f"configuration: {missing}: Field required\n")
+
+
+@pytest.mark.parametrize("module", ["ingest_service", "status_service"])
+async def test_missing_topics_are_named(environment: Environment, module: str) -> None:
+    status, output = await run_to_end(module, **settings(environment, TOPIC_PREFIX="nowhere."))
+    assert status == 1
+    assert "missing topics: nowhere.raw." in output
+    assert "python -m status_service topics" in output
+    assert "Traceback" not in output
+
+
+async def test_topics_are_created_once_and_checked(environment: Environment) -> None:
+    given = settings(environment, TOPIC_PREFIX="created.", TOPIC_PARTITIONS="2", TOPIC_REPLICATION="1")
+    assert await run_to_end("status_service", "topics", **given) == (0, "15 topics as declared, 15 of them new\n")
+    assert await run_to_end("status_service", "topics", **given) == (0, "15 topics as declared, 0 of them new\n")
+
+
+async def test_sigterm_ends_the_receiver_after_what_is_in_flight(
+    environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    given = settings(environment)
+    async with running("ingest_service", tmp_path / "ingest.log", http, **given) as service:
+        posts = [asyncio.create_task(post(http, environment, given["PORT"])) for _ in range(50)]
+        assert await posts[0] == 200
+        service.process.send_signal(signal.SIGTERM)
+        answers = await asyncio.gather(*posts, return_exceptions=True)
+        assert await service.end() == 0
+    # Whoever was connected got an answer; the others were refused a connection.
+    assert all(answer == 200 or isinstance(answer, aiohttp.ClientConnectionError) for answer in answers)
+
+
+async def test_sigterm_ends_the_consumer(environment: Environment, http: aiohttp.ClientSession, tmp_path: Path) -> None:
+    async with running("status_service", tmp_path / "status.log", http, **settings(environment)) as service:
+        service.process.send_signal(signal.SIGTERM)
+        began = monotonic()
+        assert await service.end() == 0
+        assert monotonic() - began < 15
+
+
+async def test_workers_share_the_port_and_their_metrics(
+    environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    given = settings(environment, WORKERS="2")
+    async with running("ingest_service", tmp_path / "ingest.log", http, **given) as service:
+        for _ in range(20):
+            async with aiohttp.ClientSession() as client:  # a connection each, so that both workers get some
+                assert await post(client, environment, given["PORT"]) == 200
+        async with http.get(f"{service.internal_url}/metrics") as answer:
+            lines = (await answer.text()).splitlines()
+        assert 'ingest_answers_total{outcome="acknowledged"} 20.0' in lines
+        assert "ingest_requests_in_flight 0.0" in lines
+        service.process.send_signal(signal.SIGTERM)
+        began = monotonic()
+        assert await service.end() == 0
+        assert monotonic() - began < 10
+
+
+async def test_a_hanging_broker_is_answered_503_and_stops_nobody(
+    environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    """The broker is stopped with SIGSTOP: it takes connections and never answers."""
+    broker = int((environment.run_directory / "kafka.pid").read_text())
+    given = settings(environment, PUBLISH_TIMEOUT="1")
+    async with running("ingest_service", tmp_path / "ingest.log", http, **given) as service:
+        assert await post(http, environment, given["PORT"]) == 200
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            began = monotonic()
+            url = f"http://127.0.0.1:{given['PORT']}/webhooks/meta"
+            async with http.post(url, data=BODY, headers=environment.signed(BODY)) as answer:
+                assert answer.status == 503
+                assert int(answer.headers["Retry-After"]) > 0
+            assert 0.9 < monotonic() - began < 2.5
+            service.process.send_signal(signal.SIGTERM)
+            began = monotonic()
+            assert await service.end() == 0
+            assert monotonic() - began < 10
+        finally:
+            os.kill(broker, signal.SIGCONT)
+
+
+async def test_the_receiver_goes_on_when_the_broker_does(
+    environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    broker = int((environment.run_directory / "kafka.pid").read_text())
+    given = settings(environment, PUBLISH_TIMEOUT="1")
+    async with running("ingest_service", tmp_path / "ingest.log", http, **given) as service:
+
+        async def ready() -> bool:
+            async with http.get(f"{service.internal_url}/health/ready") as answer:
+                return answer.status == 200
+
+        async def not_ready() -> bool:
+            return not await ready()
+
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            assert await post(http, environment, given["PORT"]) == 503
+            await eventually(not_ready)
+        finally:
+            os.kill(broker, signal.SIGCONT)
+        await eventually(ready)
+        assert await post(http, environment, given["PORT"]) == 200
+
+
+async def test_a_hanging_broker_does_not_hold_the_consumer(
+    environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    broker = int((environment.run_directory / "kafka.pid").read_text())
+    async with running("status_service", tmp_path / "status.log", http, **settings(environment)) as service:
+        os.kill(broker, signal.SIGSTOP)
+        try:
+            service.process.send_signal(signal.SIGTERM)
+            began = monotonic()
+            assert await service.end() == 0
+            assert monotonic() - began < 15
+        finally:
+            os.kill(broker, signal.SIGCONT)

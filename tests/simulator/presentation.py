@@ -1,0 +1,77 @@
+"""What came of a play, told to a person."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.simulator.latency import POLL_SECONDS
+from tests.simulator.play import Outcome
+from tests.simulator.proof import Proof
+from tests.simulator.quantiles import Quantiles
+
+BAR_WIDTH = 40
+GIVEN_UP_SHOWN = 5
+
+
+def print_funnel(console: Console, counts: dict[str, int]) -> None:
+    """Print `counts` by what they are, the first of them the whole."""
+    whole = max(next(iter(counts.values())), 1)
+    for name, count in counts.items():
+        share = count / whole
+        console.print(f"  {name:<12}{count:>8,} {share:>6.1%}  {'█' * round(share * BAR_WIDTH)}")
+
+
+def print_errors(console: Console, errors: Iterable[tuple[int | None, str | None, int]]) -> None:
+    for code, text, count in errors:
+        console.print(f"    {count:>7,} with {code}: {text}", markup=False)
+
+
+def print_figures(console: Console, outcome: Outcome) -> None:
+    tally = outcome.tally
+    answers = ", ".join(f"{count:,} with {answer}" for answer, count in tally.answers.most_common())
+    console.print(f"  {outcome.statuses:,} statuses in {outcome.bodies:,} webhooks; answers: {answers}")
+    console.print(
+        f"  acknowledged: {tally.statuses_acknowledged / outcome.acknowledged_seconds:,.0f} statuses/s; applied: "
+        f"{tally.statuses_acknowledged / outcome.applied_seconds:,.0f} statuses/s{_pace(outcome)}"
+    )
+    console.print(f"  POST to answer: {Quantiles.of(tally.latencies) or 'nothing was answered'}")
+    console.print(
+        f"  POST to committed row: {Quantiles.of(outcome.latencies) or 'nothing was seen'} ({len(outcome.latencies):,} "
+        f"statuses looked for every {POLL_SECONDS * 1000:.0f} ms, which is the resolution)"
+    )
+
+
+def _pace(outcome: Outcome) -> str:
+    rate = outcome.scenario.pace.rate
+    return f" (the sender was held to {rate:,.0f} webhooks/s)" if rate else ""
+
+
+def print_proof(console: Console, proof: Proof) -> None:
+    console.print(f"\n{'✔' if proof.holds else '✘'} {proof.claim}", style="green" if proof.holds else "bold red")
+    for line in proof.sql.splitlines():
+        console.print(f"    {line}", markup=False, highlight=False, style="dim", soft_wrap=True)
+    console.print(_table(proof.columns, proof.rows))
+
+
+def print_failure(console: Console, outcome: Outcome) -> None:
+    """Why the play did not end well; nothing where it did."""
+    given_up = sorted(outcome.tally.given_up.items())
+    if given_up:
+        some = ", ".join(f"number {place} ({answer})" for place, answer in given_up[:GIVEN_UP_SHOWN])
+        console.print(f"✘ {len(given_up):,} webhooks never got a 200, among them {some}", style="bold red")
+    for proof in outcome.verdict.proofs:
+        if not proof.holds:
+            console.print(f"✘ not so: {proof.claim}", style="bold red")
+            console.print(_table(proof.columns, proof.rows))
+    for difference in outcome.verdict.differences:
+        console.print(f"  row {difference.row_id}, message {difference.message_id}", markup=False)
+        console.print(f"    stored {difference.stored}\n    meant  {difference.meant}", markup=False)
+
+
+def _table(columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...]) -> Table:
+    table = Table(*columns, header_style="")
+    for row in rows:
+        table.add_row(*(str(value) for value in row))
+    return table

@@ -1,0 +1,36 @@
+"""An outcome as JSON, for the programs that start a play."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from tests.simulator.play import Outcome
+from tests.simulator.quantiles import Quantiles
+
+
+def write_report(outcome: Outcome, file: Path) -> None:
+    scenario, tally = outcome.scenario, outcome.tally
+    latencies = {"answer_ms": Quantiles.of(tally.latencies), "post_to_row_ms": Quantiles.of(outcome.latencies)}
+    report = {
+        "holds": outcome.holds,
+        "seed": scenario.seed,
+        "start": scenario.start,
+        "campaign_id": str(outcome.campaign_id),
+        "recipients": scenario.recipients,
+        "rate": scenario.pace.rate,
+        "bodies": outcome.bodies,
+        "statuses": outcome.statuses,
+        "bodies_acknowledged": tally.bodies_acknowledged,
+        "statuses_acknowledged": tally.statuses_acknowledged,
+        "answers": dict(tally.answers),
+        "given_up": {str(place): answer for place, answer in sorted(tally.given_up.items())},
+        "acknowledged_seconds": round(outcome.acknowledged_seconds, 3),
+        "applied_seconds": round(outcome.applied_seconds, 3),
+        **{name: None if figures is None else asdict(figures) for name, figures in latencies.items()},
+        "latency_samples": len(outcome.latencies),
+        "proofs": [
+            {"claim": proof.claim, "holds": proof.holds, "rows": proof.rows} for proof in outcome.verdict.proofs
+        ],
+        "differences": [asdict(difference) for difference in outcome.verdict.differences],
+    }
+    file.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")
