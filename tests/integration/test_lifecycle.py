@@ -70,8 +70,8 @@ async def test_sigterm_ends_the_receiver_after_what_is_in_flight(
         service.process.send_signal(signal.SIGTERM)
         answers = await asyncio.gather(*posts, return_exceptions=True)
         assert await service.end() == 0
-    # Whoever was connected got an answer; the others were refused a connection.
-    assert all(answer == 200 or isinstance(answer, aiohttp.ClientConnectionError) for answer in answers)
+    # Whoever was connected got an answer, a busy broker's 503 among them; the others were refused a connection.
+    assert all(answer in {200, 503} or isinstance(answer, aiohttp.ClientConnectionError) for answer in answers), answers
 
 
 async def test_sigterm_ends_the_consumer(environment: Environment, http: aiohttp.ClientSession, tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""The local stack on its real parts; only the services are stand-ins."""

@@ -1,0 +1,197 @@
+"""Each service's role, tried from the inside: what it may do works, everything else is refused."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+from psycopg.errors import InsufficientPrivilege, RaiseException
+
+from deploy.local.postgres import PostgresServer
+from schema.migrate import migrate
+from tests.schema.test_seed import ADDITIONS, COLUMNS
+
+Connection = psycopg.Connection[tuple[object, ...]]
+
+READABLE = {
+    "ingest_service": {
+        "user_business_info": {"webhook_verify_token", "is_active"},
+        "whatsapp_numbers": {"webhook_verify_token", "is_active"},
+    },
+    "status_service": {
+        "message_logs": {
+            "id", "campaign_id", "message_id", "recipient_number", "status", "error_message", "sent_at", "delivered_at",
+            "read_at", "failed_at", "error_code",
+        },
+        "campaign_logs": {
+            "id", "user_id", "status", "total_recipients", "successful_sends", "failed_sends", "delivered_count",
+            "read_count", "revision", "updated_at", "recounted_at", "phone_number_id",
+        },
+    },
+}  # fmt: skip
+
+WRITABLE: dict[str, dict[str, set[str]]] = {
+    "ingest_service": {},
+    "status_service": {
+        "message_logs": {
+            "message_id", "status", "error_message", "sent_at", "delivered_at", "read_at", "failed_at", "error_code",
+        },
+        "campaign_logs": {
+            "status", "successful_sends", "failed_sends", "delivered_count", "read_count", "revision", "recounted_at",
+        },
+    },
+}  # fmt: skip
+
+
+@contextmanager
+def acting_as(connection: Connection, role: str) -> Iterator[None]:
+    connection.execute(f"SET SESSION AUTHORIZATION {role}")
+    yield
+    connection.execute("RESET SESSION AUTHORIZATION")
+
+
+def is_allowed(connection: Connection, statement: str) -> bool:
+    """Try it, and leave no trace."""
+    try:
+        with connection.transaction(force_rollback=True):
+            connection.execute(statement)
+    except InsufficientPrivilege:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("role", READABLE)
+def test_reads_and_writes_its_columns_and_no_other(connection: Connection, role: str) -> None:
+    columns = {table: {name for name, *_ in COLUMNS[table] + ADDITIONS.get(table, [])} for table in COLUMNS}
+    with acting_as(connection, role):
+        readable = {
+            (table, column)
+            for table in columns
+            for column in columns[table]
+            if is_allowed(connection, f"SELECT {column} FROM {table}")
+        }
+        writable = {
+            (table, column)
+            for table in columns
+            for column in columns[table]
+            if is_allowed(connection, f"UPDATE {table} SET {column} = NULL WHERE false")
+        }
+    assert readable == {(table, column) for table in READABLE[role] for column in READABLE[role][table]}
+    assert writable == {(table, column) for table in WRITABLE[role] for column in WRITABLE[role][table]}
+
+
+@pytest.mark.parametrize("role", READABLE)
+def test_does_nothing_else(connection: Connection, role: str) -> None:
+    forbidden = [
+        statement
+        for table in (*COLUMNS, "_yoyo_migration", "_yoyo_log", "yoyo_lock")
+        for statement in (
+            f"SELECT * FROM {table}",
+            f"INSERT INTO {table} DEFAULT VALUES",
+            f"DELETE FROM {table} WHERE false",
+            f"TRUNCATE {table}",
+            f"COPY {table} TO STDOUT",
+            f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE",
+            f"ALTER TABLE {table} ADD extra integer",
+            f"DROP TABLE {table}",
+            f"CREATE INDEX ON {table} ((1))",
+            f"GRANT SELECT ON {table} TO PUBLIC",
+        )
+    ] + [
+        "CREATE TABLE own (id integer)",
+        "CREATE FUNCTION own() RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+        "CREATE SCHEMA own",
+        "CREATE ROLE own",
+        "CREATE EXTENSION pg_trgm",
+        f"GRANT {role} TO pg_monitor",
+        "DROP FUNCTION prime_sms_set_updated_at()",
+        "SELECT pg_read_file('/etc/hostname')",
+    ]
+    with acting_as(connection, role):
+        allowed = [statement for statement in forbidden if is_allowed(connection, statement)]
+    assert allowed == []
+
+
+def test_a_campaign_update_by_the_service_sets_updated_at(connection: Connection) -> None:
+    with acting_as(connection, "status_service"):
+        rows = connection.execute(
+            "UPDATE campaign_logs SET revision = revision + 1 RETURNING updated_at = CURRENT_TIMESTAMP::timestamp"
+        ).fetchall()
+    assert set(rows) == {(True,)}
+
+
+def test_roles_can_log_in_and_are_nothing_special(connection: Connection) -> None:
+    rows = connection.execute(
+        """
+        SELECT rolname, rolcanlogin, rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls,
+          EXISTS (SELECT FROM pg_auth_members WHERE member = pg_roles.oid)
+        FROM pg_roles WHERE rolname IN ('ingest_service', 'status_service') ORDER BY rolname
+        """
+    ).fetchall()
+    assert rows == [("ingest_service", True, False, False), ("status_service", True, False, False)]
+
+
+def test_only_status_service_shortens_deadlock_timeout(connection: Connection) -> None:
+    allowed = {}
+    for role in READABLE:
+        with acting_as(connection, role):
+            allowed[role] = is_allowed(connection, "SET deadlock_timeout = '100ms'")
+    assert allowed == {"ingest_service": False, "status_service": True}
+
+
+def test_a_run_takes_away_what_is_too_much(fresh_database: str) -> None:
+    migrate(fresh_database)
+    with psycopg.connect(fresh_database) as connection:
+        connection.execute("GRANT ALL ON message_logs, users TO ingest_service")
+        connection.execute("GRANT UPDATE (recipient_number) ON message_logs TO status_service")
+        connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+    migrate(fresh_database)
+    with psycopg.connect(fresh_database) as connection:
+        with acting_as(connection, "ingest_service"):
+            assert not is_allowed(connection, "SELECT password FROM users")
+            assert not is_allowed(connection, "DELETE FROM message_logs")
+            assert not is_allowed(connection, "CREATE TABLE own (id integer)")
+        with acting_as(connection, "status_service"):
+            assert not is_allowed(connection, "UPDATE message_logs SET recipient_number = ''")
+
+
+def test_a_secret_that_is_open_to_everyone_ends_the_run_by_name(hand_made_database: str) -> None:
+    with psycopg.connect(hand_made_database) as connection:
+        connection.execute("GRANT SELECT ON users TO PUBLIC")
+    with pytest.raises(RaiseException, match=r"ingest_service can read users\.password"):
+        migrate(hand_made_database)
+
+
+@pytest.fixture
+def owner(fresh_database: str) -> Iterator[str]:
+    """Give the URL of an ordinary owner, who is no superuser and may not create roles."""
+    _, _, address = fresh_database.partition("@")
+    with psycopg.connect(fresh_database, autocommit=True) as administrator:
+        database, superuser = administrator.info.dbname, administrator.info.user
+        administrator.execute("CREATE ROLE plain_owner LOGIN PASSWORD 'plain'")
+        administrator.execute(f"ALTER DATABASE {database} OWNER TO plain_owner")
+        yield f"postgresql://plain_owner:plain@{address}"
+        administrator.execute(f"REASSIGN OWNED BY plain_owner TO {superuser}")
+        administrator.execute("DROP OWNED BY plain_owner")
+        administrator.execute("DROP ROLE plain_owner")
+
+
+@pytest.mark.usefixtures("sample_database")
+def test_an_ordinary_owner_is_told_what_needs_an_administrator(
+    owner: str, postgres: PostgresServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with psycopg.connect(postgres.url(), autocommit=True) as administrator:
+        administrator.execute("ALTER ROLE ingest_service RENAME TO renamed_service")
+        try:
+            with pytest.raises(RaiseException, match="role ingest_service is missing and plain_owner may not create"):
+                migrate(owner)
+        finally:
+            administrator.execute("ALTER ROLE renamed_service RENAME TO ingest_service")
+        administrator.execute("REVOKE SET ON PARAMETER deadlock_timeout FROM status_service")
+        try:
+            migrate(owner)
+        finally:
+            administrator.execute("GRANT SET ON PARAMETER deadlock_timeout TO status_service")
+    assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
+        "warning: status_service cannot shorten deadlock_timeout"
+    ]
