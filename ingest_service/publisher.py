@@ -142,6 +142,7 @@ class Publisher:
         metrics.PUBLISH_LATENCY.observe(perf_counter() - started)
 
     async def _batches(self, deliveries: list[_Delivery]) -> list[_Batch]:
+        partition_counts: dict[str, int] = {}
         open_batches: dict[tuple[str, int], _Batch] = {}
         batches: list[_Batch] = []
         for delivery in deliveries:
@@ -149,7 +150,8 @@ class Publisher:
                 continue
             for record in delivery.records:
                 topic = self._prefix + record.topic.suffix
-                partitions = len(await self._producer.partitions_for(topic))
+                if (partitions := partition_counts.get(topic)) is None:
+                    partitions = partition_counts[topic] = len(await self._producer.partitions_for(topic))
                 if record.key is None:
                     partition = next(self._any_partition) % partitions
                 else:

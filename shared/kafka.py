@@ -8,7 +8,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.helpers import create_ssl_context
-from tenacity import AsyncRetrying, retry_if_exception_type, wait_exponential
+from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_result, wait_exponential, wait_fixed
 
 from shared.settings import ServiceSettings
 from shared.topics import Topic
@@ -17,6 +17,8 @@ from shared.topics import Topic
 CONNECT_DEADLINE_SECONDS: Final = 30.0
 # One admin request; creating 15 topics of 12 partitions on a cold broker took 3 s.
 ADMIN_DEADLINE_SECONDS: Final = 30.0
+# Brokers hear of a new topic within a fraction of a second.
+CREATED_PAUSE_SECONDS: Final = 0.1
 
 TOPIC_ALREADY_EXISTS: Final = 36
 
@@ -66,14 +68,17 @@ async def create_topics(
             if not new:
                 return []
             response = await admin.create_topics(new)
+            # Another process may create the same topics at the same moment.
+            refused = [error for error in response.topic_errors if error[1] not in (0, TOPIC_ALREADY_EXISTS)]
+            if refused:
+                raise TopicsError("\n".join(f"{error[0]}: {for_code(error[1]).__name__}" for error in refused))
+            # The broker that answers next may not have heard of them yet.
+            heard = AsyncRetrying(retry=retry_if_result(bool), wait=wait_fixed(CREATED_PAUSE_SECONDS))
+            await heard(_missing, admin, [topic.name for topic in new])
     except TimeoutError:
         raise KafkaUnavailableError(f"Kafka did not create the topics within {ADMIN_DEADLINE_SECONDS:.0f} s") from None
     finally:
         await admin.close()
-    # Another process may create the same topics at the same moment.
-    refused = [error for error in response.topic_errors if error[1] not in (0, TOPIC_ALREADY_EXISTS)]
-    if refused:
-        raise TopicsError("\n".join(f"{error[0]}: {for_code(error[1]).__name__}" for error in refused))
     return [topic.name for topic in new]
 
 
@@ -86,8 +91,7 @@ async def check_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> No
     admin = await _admin(settings)
     try:
         async with asyncio.timeout(ADMIN_DEADLINE_SECONDS):
-            # All topics are listed rather than ours asked for: asking creates a topic where auto-creation is on.
-            missing = sorted(declared.keys() - set(await admin.list_topics()))
+            missing = await _missing(admin, declared)
             if missing:
                 hint = "create them with `python -m status_service topics`"
                 raise TopicsError(f"missing topics: {', '.join(missing)}; {hint}")
@@ -116,6 +120,11 @@ def _differences(topic: Topic, found: Mapping[str, str]) -> list[str]:
     if cleanup not in found.get("cleanup.policy", "").split(","):
         differences.append(f"cleanup.policy is {found.get('cleanup.policy')}, needs {cleanup}")
     return differences
+
+
+async def _missing(admin: AIOKafkaAdminClient, names: Iterable[str]) -> list[str]:
+    # All topics are listed rather than ours asked for: asking creates a topic where auto-creation is on.
+    return sorted(set(names) - set(await admin.list_topics()))
 
 
 async def _admin(settings: ServiceSettings) -> AIOKafkaAdminClient:

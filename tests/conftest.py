@@ -16,6 +16,7 @@ from deploy.local.broker import BrokerKind
 from deploy.local.broker_choice import broker_kind
 from deploy.local.postgres import PostgresServer, debian_bin_directory, embedded_bin_directory
 from deploy.local.stack import Stack
+from tests import tansu
 
 ROOT = Path(__file__).parent.parent
 ROLE_PASSWORD = "for-tests"
@@ -33,10 +34,32 @@ def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     running.down()
 
 
+@pytest.fixture(autouse=True)
+def tansu_cannot(request: pytest.FixtureRequest) -> None:
+    """Skip what is on the list, and nothing else."""
+    fact = tansu.CANNOT.get(request.node.nodeid)
+    if fact is not None and request.getfixturevalue("stack").broker.kind is BrokerKind.TANSU:
+        pytest.skip(fact)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which broker it was."""
+    """Say which broker it was, and which skips are on no list."""
     broker = config.stash.get(BROKER, None)
     terminalreporter.write_line(f"Broker: {broker or 'none was needed'}")
+    for nodeid in _unlisted_skips(terminalreporter, broker):
+        terminalreporter.write_line(f"SKIPPED without being listed in tests/tansu.py: {nodeid}", red=True)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run that skipped more than Tansu forces it to."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and _unlisted_skips(reporter, session.config.stash.get(BROKER, None)):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _unlisted_skips(reporter: pytest.TerminalReporter, broker: BrokerKind | None) -> list[str]:
+    listed = tansu.CANNOT if broker is BrokerKind.TANSU else {}
+    return [report.nodeid for report in reporter.stats.get("skipped", ()) if report.nodeid not in listed]
 
 
 def _servers() -> dict[str, Path]:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,6 +22,15 @@ CALL_DEADLINE_SECONDS = 120
 # For what a signalled process started to follow it.
 LEFTOVER_DEADLINE_SECONDS = 10
 
+# Variables of the caller that are about other servers.
+ELSEWHERE = {
+    "DATABASE_URL": "postgresql://owner:secret@production.invalid/PrimeSMS_W",
+    "KAFKA_BOOTSTRAP_SERVERS": "production.invalid:9092",
+    "KAFKA_SASL_PASSWORD": "secret",
+    "META_APP_SECRETS": "secret",
+    "PGHOST": "production.invalid",
+    "HOST": "production.invalid",
+}
 STAND_INS = ("schema", "status_service", "ingest_service")
 
 
@@ -101,10 +111,9 @@ class Checkout:
         assert processes == []
 
 
-@pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
-    """Copy the local stack to a path with a space, without git, beside stand-ins for the services."""
-    path = tmp_path / "a checkout"
+@contextmanager
+def checked_out(path: Path) -> Iterator[Checkout]:
+    """Copy the local stack, without git, beside stand-ins for the services; in the end nothing may be left."""
     shutil.copytree(ROOT / "deploy" / "local", path / "deploy" / "local", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(Path(__file__).with_name("stand_in.py"), path)
     for name in STAND_INS:
@@ -113,12 +122,27 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     checkout = Checkout(path)
     yield checkout
     for process in checkout.calls:
-        process.kill()
-        process.communicate()
+        with process:
+            process.kill()
     status, output = checkout.call("down")
     assert status == 0, output
     checkout.assert_nothing_runs()
     assert not (path / ".run").exists()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Checkout]:
+    """Give a checkout where nothing runs."""
+    with checked_out(tmp_path / "a checkout") as checkout:
+        yield checkout
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
+    """Give a checkout whose stack was started in an environment about other servers; a test leaves all running."""
+    with checked_out(tmp_path_factory.mktemp("running") / "a checkout") as checkout:
+        checkout.up(ELSEWHERE)
+        yield checkout
 
 
 def kill(pid: int) -> None:

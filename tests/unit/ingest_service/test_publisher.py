@@ -1,0 +1,199 @@
+"""How webhooks share batches: who waits for what, and what is never handed over."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from ingest_service.envelope import Record
+from ingest_service.publisher import BATCH_BYTES, NotPublishedError, Publisher
+from ingest_service.settings import IngestSettings
+from shared.topics import RAW_OTHER, RAW_STATUS, RAW_UNROUTABLE
+
+
+class Batch:
+    """Stands in for aiokafka's batch: takes records up to its size, and always the first."""
+
+    def __init__(self) -> None:
+        self.records: list[tuple[bytes | None, bytes]] = []
+        self.size = 0
+
+    def append(self, *, timestamp: None, key: bytes | None, value: bytes) -> object | None:
+        assert timestamp is None, "aiokafka takes the time itself"
+        if self.records and self.size + len(value) > BATCH_BYTES:
+            return None
+        self.records.append((key, value))
+        self.size += len(value)
+        return object()
+
+
+class Producer:
+    """Stands in for aiokafka's producer: keeps what it was handed, and acknowledges when the test says so."""
+
+    def __init__(self) -> None:
+        self.handed_over: list[tuple[str, int, Batch, asyncio.Future[None]]] = []
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return {0, 1, 2} if topic.endswith(RAW_STATUS.suffix) else {0}
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[None]:
+        acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.handed_over.append((topic, partition, batch, acknowledged))
+        return acknowledged
+
+    def values(self) -> list[bytes]:
+        return [value for _, _, batch, _ in self.handed_over for _, value in batch.records]
+
+
+@pytest.fixture
+def settings() -> IngestSettings:
+    given: dict[str, Any] = {"meta_app_secrets": "s", "meta_verify_tokens": "t", "kafka_bootstrap_servers": "k"}
+    return IngestSettings(**given)
+
+
+@pytest.fixture
+def producer() -> Producer:
+    return Producer()
+
+
+@pytest.fixture
+def publisher(settings: IngestSettings, producer: Producer) -> Publisher:
+    made = Publisher(settings, publish_timeout=1)
+    made._producer = producer
+    return made
+
+
+async def turn() -> None:
+    """Let everything that is ready run."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def start(publisher: Publisher, *values: bytes, topic: Any = RAW_OTHER) -> asyncio.Task[None]:
+    return asyncio.create_task(publisher.publish([Record(topic, b"key", value) for value in values]))
+
+
+async def test_webhooks_that_come_together_travel_together(publisher: Publisher, producer: Producer) -> None:
+    waiting = [start(publisher, b"1"), start(publisher, b"2"), start(publisher, b"3")]
+    await turn()
+    ((_, _, batch, acknowledged),) = producer.handed_over
+    assert [value for _, value in batch.records] == [b"1", b"2", b"3"]
+    assert not any(task.done() for task in waiting)
+    acknowledged.set_result(None)
+    await asyncio.gather(*waiting)
+
+
+async def test_what_arrives_while_two_groups_are_under_way_gathers_for_the_next(
+    publisher: Publisher, producer: Producer
+) -> None:
+    waiting = []
+    for value in (b"1", b"2", b"3", b"4"):
+        waiting.append(start(publisher, value))
+        await turn()
+    assert producer.values() == [b"1", b"2"]
+    producer.handed_over[0][3].set_result(None)
+    await turn()
+    assert producer.values() == [b"1", b"2", b"3", b"4"]
+    assert len(producer.handed_over) == 3
+    for _, _, _, acknowledged in producer.handed_over[1:]:
+        acknowledged.set_result(None)
+    await asyncio.gather(*waiting)
+
+
+async def test_a_webhook_waits_for_its_own_batches_only(publisher: Publisher, producer: Producer) -> None:
+    one, other = start(publisher, b"1"), start(publisher, b"2", topic=RAW_STATUS)
+    await turn()
+    by_topic = {topic: acknowledged for topic, _, _, acknowledged in producer.handed_over}
+    by_topic["whatsapp.raw.other"].set_result(None)
+    await turn()
+    assert (one.done(), other.done()) == (True, False)
+    by_topic["whatsapp.raw.status"].set_result(None)
+    await other
+
+
+async def test_a_failed_batch_fails_its_own_webhooks_only(publisher: Publisher, producer: Producer) -> None:
+    records = [Record(RAW_OTHER, b"key", b"1"), Record(RAW_STATUS, b"key", b"2")]
+    both, one = asyncio.create_task(publisher.publish(records)), start(publisher, b"3")
+    await turn()
+    by_topic = {topic: acknowledged for topic, _, _, acknowledged in producer.handed_over}
+    by_topic["whatsapp.raw.other"].set_result(None)
+    by_topic["whatsapp.raw.status"].set_exception(RuntimeError("refused"))
+    await one
+    with pytest.raises(NotPublishedError):
+        await both
+
+
+async def test_a_webhook_that_left_is_not_handed_over(publisher: Publisher, producer: Producer) -> None:
+    waiting = [start(publisher, b"1")]
+    await turn()
+    waiting.append(start(publisher, b"2"))
+    await turn()
+    left, stays = start(publisher, b"3"), start(publisher, b"4")
+    await turn()
+    left.cancel()
+    await turn()
+    producer.handed_over[0][3].set_result(None)
+    await turn()
+    assert producer.values() == [b"1", b"2", b"4"]
+    for _, _, _, acknowledged in producer.handed_over[1:]:
+        acknowledged.set_result(None)
+    await asyncio.gather(*waiting, stays)
+
+
+async def test_a_client_that_leaves_cancels_nothing_shared(publisher: Publisher, producer: Producer) -> None:
+    left, stays = start(publisher, b"1"), start(publisher, b"2")
+    await turn()
+    left.cancel()
+    await turn()
+    producer.handed_over[0][3].set_result(None)
+    await stays
+
+
+async def test_a_large_record_travels_alone(publisher: Publisher, producer: Producer) -> None:
+    large = b"x" * (BATCH_BYTES + 1)
+    waiting = start(publisher, b"1", large, b"2")
+    await turn()
+    assert [[value for _, value in batch.records] for _, _, batch, _ in producer.handed_over] == [
+        [b"1"],
+        [large],
+        [b"2"],
+    ]
+    for _, _, _, acknowledged in producer.handed_over:
+        acknowledged.set_result(None)
+    await waiting
+
+
+async def test_records_without_a_key_are_spread(
+    publisher: Publisher, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def partitions_for(_topic: str) -> set[int]:
+        return {0, 1}
+
+    monkeypatch.setattr(producer, "partitions_for", partitions_for)
+    records = [Record(RAW_UNROUTABLE, None, b"1"), Record(RAW_UNROUTABLE, None, b"2")]
+    waiting = asyncio.create_task(publisher.publish(records))
+    await turn()
+    assert {partition for _, partition, _, _ in producer.handed_over} == {0, 1}
+    for _, _, _, acknowledged in producer.handed_over:
+        acknowledged.set_result(None)
+    await waiting
+
+
+async def test_a_hanging_broker_is_given_up(settings: IngestSettings, producer: Producer) -> None:
+    publisher = Publisher(settings, publish_timeout=0.01)
+    publisher._producer = producer
+    with pytest.raises(NotPublishedError):
+        await publisher.publish([Record(RAW_OTHER, b"key", b"1")])
+    # The group's place is free again.
+    waiting = [start(publisher, b"2"), start(publisher, b"3")]
+    await turn()
+    assert producer.values() == [b"1", b"2", b"3"]
+    producer.handed_over[-1][3].set_result(None)
+    await asyncio.gather(*waiting)
+
+
+async def test_nothing_to_publish_waits_for_nothing(publisher: Publisher) -> None:
+    await publisher.publish([])
