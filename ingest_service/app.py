@@ -55,9 +55,9 @@ def create() -> Starlette:
             ):
                 log.info("started", port=settings.port, internal_port=settings.internal_port)
                 yield
-                await publisher.stop()
         finally:
             probing.cancel()
+            await publisher.stop()
         log.info("stopped")
 
     application = Starlette(

@@ -1,7 +1,7 @@
 """Publishes records in shared batches: what gathers while two groups are under way goes out as the next one.
 
 There is no timer. An idle receiver publishes at once, a busy one in batches as large as the broker is slow. Every
-webhook waits for its own batches only, and one that has stopped waiting is dropped before it is handed over.
+webhook waits for its own batches only, and one whose time is up is dropped before it is handed over.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from ingest_service.envelope import Record
 from shared import kafka
 from shared.partition import partition_of
 from shared.settings import ServiceSettings
-from shared.topics import MEBIBYTE
+from shared.topics import MEBIBYTE, RAW_TOPICS
 
 # Two: while Kafka writes one group the next is already on its way; with more, batches only get smaller.
 GROUPS_IN_FLIGHT: Final = 2
@@ -92,6 +92,9 @@ class Publisher:
             request_timeout_ms=int(self._timeout * 1000),
         )
         await kafka.connect(self._producer.start, self._settings)
+        # Once: a lookup of a topic that was deleted since would hold up the records of all the others.
+        names = [topic.name(self._prefix) for topic in RAW_TOPICS]
+        self._partitions = {name: len(await self._producer.partitions_for(name)) for name in names}
 
     async def stop(self) -> None:
         """Wait for what is under way, then leave; at most twice STOP_DEADLINE_SECONDS even if the broker hangs."""
@@ -101,8 +104,9 @@ class Publisher:
             log.warning("kafka_close_abandoned", deadline_seconds=STOP_DEADLINE_SECONDS)
 
     async def reachable(self) -> bool:
-        """Ask Kafka for its metadata."""
-        return bool(await self._producer.client.force_metadata_update())
+        """Ask Kafka for its metadata; False also once aiokafka's sender has died, which only a restart cures."""
+        sender_runs = not self._producer._sender.sender_task.done()  # noqa: SLF001 -- it has no public name
+        return sender_runs and bool(await self._producer.client.force_metadata_update())
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Return once all in-sync replicas have every record. Raises NotPublishedError; waits without a deadline."""
@@ -134,24 +138,22 @@ class Publisher:
         started = perf_counter()
         try:
             async with asyncio.timeout(self._timeout * GROUP_DEADLINE_FACTOR):
-                batches = await self._batches(deliveries)
+                batches = self._batches(deliveries)
                 await asyncio.gather(*(self._send_batch(batch) for batch in batches))
         except Exception as error:  # noqa: BLE001 -- whatever went wrong, every webhook of the group must hear of it
             log.warning("publish_failed", error=type(error).__name__)
             _fail(deliveries)
         metrics.PUBLISH_LATENCY.observe(perf_counter() - started)
 
-    async def _batches(self, deliveries: list[_Delivery]) -> list[_Batch]:
-        partition_counts: dict[str, int] = {}
+    def _batches(self, deliveries: list[_Delivery]) -> list[_Batch]:
         open_batches: dict[tuple[str, int], _Batch] = {}
         batches: list[_Batch] = []
         for delivery in deliveries:
-            if delivery.done.done():  # it timed out or its client left
+            if delivery.done.done():  # its time was up while it waited here
                 continue
             for record in delivery.records:
                 topic = self._prefix + record.topic.suffix
-                if (partitions := partition_counts.get(topic)) is None:
-                    partitions = partition_counts[topic] = len(await self._producer.partitions_for(topic))
+                partitions = self._partitions[topic]
                 if record.key is None:
                     partition = next(self._any_partition) % partitions
                 else:

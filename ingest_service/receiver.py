@@ -80,33 +80,30 @@ class Receiver:
         started = perf_counter()
         self._requests += 1
         metrics.IN_FLIGHT.inc()
+        chunks: list[bytes] = []
         try:
-            outcome = await self._handle(scope, receive, send)
+            outcome, complete = await self._handle(scope["headers"], receive, chunks)
+            # A body that was not read to its end stands in the way of the connection's next request.
+            await _answer(outcome, send, close=not complete)
         finally:
             self._requests -= 1
+            self._bytes -= sum(map(len, chunks))
             metrics.IN_FLIGHT.dec()
         outcome.counter.inc()
         metrics.ANSWER_LATENCY.observe(perf_counter() - started)
+        if not complete:
+            await _linger(receive, send)
 
-    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> Outcome:
-        headers: Headers = scope["headers"]
+    async def _handle(self, headers: Headers, receive: Receive, chunks: list[bytes]) -> tuple[Outcome, bool]:
+        """Give the outcome, and whether the body was read to its end."""
         signature = presented(headers)
         if isinstance(signature, SignatureFault):
             metrics.SIGNATURE_FAULTS.labels(signature).inc()
-            return await _refuse(Outcome.SIGNATURE_REFUSED, receive, send)
-        refusal = self._refusal(headers)
+            return Outcome.SIGNATURE_REFUSED, False
+        refusal = self._refusal(headers) or await self._read(receive, chunks)
         if refusal is not None:
-            return await _refuse(refusal, receive, send)
-        chunks: list[bytes] = []
-        try:
-            refusal = await self._read(receive, chunks)
-            if refusal is not None:
-                return await _refuse(refusal, receive, send)
-            outcome = await self._accept(chunks[0] if len(chunks) == 1 else b"".join(chunks), signature)
-        finally:
-            self._bytes -= sum(map(len, chunks))
-        await _answer(outcome, send)
-        return outcome
+            return refusal, False
+        return await self._accept(b"".join(chunks), signature), True
 
     def _refusal(self, headers: Headers) -> Outcome | None:
         """Judge a webhook by its headers and by what is in flight already."""
@@ -115,9 +112,7 @@ class Receiver:
                 return Outcome.ENCODED
             if name == b"content-length" and int(value) > self._limits.body_bytes:
                 return Outcome.TOO_LARGE
-        if self._requests > self._limits.requests_in_flight or self._bytes > self._limits.bytes_in_flight:
-            return Outcome.OVERLOADED
-        return None
+        return Outcome.OVERLOADED if self._requests > self._limits.requests_in_flight else None
 
     async def _read(self, receive: Receive, chunks: list[bytes]) -> Outcome | None:
         """Read the whole body into chunks, or say why not."""
@@ -132,6 +127,8 @@ class Receiver:
                     size += len(chunk)
                     if size > self._limits.body_bytes:
                         return Outcome.TOO_LARGE
+                    if self._bytes + len(chunk) > self._limits.bytes_in_flight:
+                        return Outcome.OVERLOADED
                     chunks.append(chunk)
                     self._bytes += len(chunk)
                     if not message.get("more_body", False):
@@ -155,19 +152,17 @@ class Receiver:
         return Outcome.ACKNOWLEDGED
 
 
-async def _answer(outcome: Outcome, send: Send) -> None:
-    await send({"type": "http.response.start", "status": outcome.status, "headers": outcome.headers})
-    await send({"type": "http.response.body", "body": outcome.text})
-
-
-async def _refuse(outcome: Outcome, receive: Receive, send: Send) -> Outcome:
-    """Answer before the body was read, and close the connection once the client had a chance to see it."""
-    headers = [*outcome.headers, (b"connection", b"close")]
+async def _answer(outcome: Outcome, send: Send, *, close: bool) -> None:
+    """Send the answer; a connection that is to be closed is left to _linger."""
+    headers = [*outcome.headers, (b"connection", b"close")] if close else outcome.headers
     await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
-    await send({"type": "http.response.body", "body": outcome.text, "more_body": True})
+    await send({"type": "http.response.body", "body": outcome.text, "more_body": close})
+
+
+async def _linger(receive: Receive, send: Send) -> None:
+    """Read and drop what the client still sends, for a moment, before its connection is closed."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LINGER_SECONDS):
             while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
                 pass
     await send({"type": "http.response.body", "body": b""})
-    return outcome

@@ -21,7 +21,7 @@ class Verification:
     async def answer(self, request: Request) -> Response:
         query = request.query_params
         challenge = query.get("hub.challenge")
-        presented = query.get("hub.verify_token", "").encode("utf-8", "surrogateescape")
+        presented = query.get("hub.verify_token", "").encode()
         well_formed = query.get("hub.mode") == "subscribe" and challenge is not None and presented
         # The database is asked only for a token that the settings do not know.
         if well_formed and (_among(presented, self._tokens) or _among(presented, await self._further_tokens())):

@@ -92,7 +92,9 @@ def _registry() -> CollectorRegistry:
     for path in Path(directory).glob("gauge_live*.db"):
         worker = int(path.stem.rsplit("_", 1)[1])
         if not _runs(worker):
-            mark_process_dead(worker)  # type: ignore[no-untyped-call]
+            # Another worker may be tidying up for its own scrape.
+            with contextlib.suppress(FileNotFoundError):
+                mark_process_dead(worker)  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return registry
@@ -103,4 +105,6 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
+    except PermissionError:
+        return True
     return True

@@ -5,6 +5,7 @@ never refused for those, so they take the slower way.
 """
 
 import json
+import math
 from typing import Any
 
 import orjson
@@ -22,10 +23,15 @@ def loads(text: bytes) -> Any:
         pass
     try:
         # NaN and Infinity become null, as orjson writes them, so that what we publish is JSON for everyone.
-        return json.loads(text, parse_constant=lambda _: None)
+        return json.loads(text, parse_constant=lambda _: None, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         # The text itself is not repeated: it holds phone numbers.
         raise NotJsonError(type(error).__name__) from None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def dumps(value: Any) -> bytes:

@@ -8,7 +8,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.helpers import create_ssl_context
-from tenacity import AsyncRetrying, retry_if_exception_type, retry_if_result, wait_exponential, wait_fixed
+from tenacity import (
+    AsyncRetrying,
+    retry_if_exception_type,
+    retry_if_result,
+    stop_after_delay,
+    wait_exponential,
+    wait_fixed,
+)
 
 from shared.settings import ServiceSettings
 from shared.topics import Topic
@@ -17,6 +24,7 @@ from shared.topics import Topic
 CONNECT_DEADLINE_SECONDS: Final = 30.0
 # One admin request; creating 15 topics of 12 partitions on a cold broker took 3 s.
 ADMIN_DEADLINE_SECONDS: Final = 30.0
+CLOSE_DEADLINE_SECONDS: Final = 2.0
 # Brokers hear of a new topic within a fraction of a second.
 CREATED_PAUSE_SECONDS: Final = 0.1
 
@@ -58,10 +66,9 @@ async def create_topics(
     try:
         async with asyncio.timeout(ADMIN_DEADLINE_SECONDS):
             existing = set(await admin.list_topics())
-            # One replica may be away without stopping the producers.
-            min_insync_replicas = max(1, replication - 1)
+            insync = min_insync_replicas(replication)
             new = [
-                NewTopic(name, partitions, replication, topic_configs=topic.configuration(min_insync_replicas))
+                NewTopic(name, partitions, replication, topic_configs=topic.configuration(insync))
                 for topic in topics
                 if (name := topic.name(settings.topic_prefix)) not in existing
             ]
@@ -78,12 +85,17 @@ async def create_topics(
     except TimeoutError:
         raise KafkaUnavailableError(f"Kafka did not create the topics within {ADMIN_DEADLINE_SECONDS:.0f} s") from None
     finally:
-        await admin.close()
+        await closed(admin.close(), CLOSE_DEADLINE_SECONDS)
     return [topic.name for topic in new]
 
 
-async def check_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> None:
-    """Raise TopicsError if a topic is missing or takes smaller messages or cleans up otherwise than declared.
+def min_insync_replicas(replication: int) -> int:
+    """Let one replica be away without stopping the producers."""
+    return max(1, replication - 1)
+
+
+async def check_topics(settings: ServiceSettings, topics: Iterable[Topic], least_insync: int = 1) -> None:
+    """Raise TopicsError if a topic is missing, or takes less, keeps less in sync or cleans up otherwise than declared.
 
     More partitions or another retention are the operator's choice.
     """
@@ -102,20 +114,23 @@ async def check_topics(settings: ServiceSettings, topics: Iterable[Topic]) -> No
             f"Kafka did not describe the topics within {ADMIN_DEADLINE_SECONDS:.0f} s"
         ) from None
     finally:
-        await admin.close()
+        await closed(admin.close(), CLOSE_DEADLINE_SECONDS)
     differences = []
     for response in responses:
-        for _, _, _, name, entries in response.resources:
+        for error_code, _, _, name, entries in response.resources:
             found = {entry[0]: entry[1] for entry in entries}
-            differences += [f"{name}: {text}" for text in _differences(declared[name], found)]
+            refusal = [f"cannot be described: {for_code(error_code).__name__}"] if error_code else []
+            differences += [f"{name}: {text}" for text in refusal or _differences(declared[name], found, least_insync)]
     if differences:
         raise TopicsError("topics differ from what is declared:\n" + "\n".join(sorted(differences)))
 
 
-def _differences(topic: Topic, found: Mapping[str, str]) -> list[str]:
+def _differences(topic: Topic, found: Mapping[str, str], least_insync: int) -> list[str]:
     differences = []
     if int(found.get("max.message.bytes", 0)) < topic.max_message_bytes:
         differences.append(f"max.message.bytes is {found.get('max.message.bytes')}, needs {topic.max_message_bytes}")
+    if int(found.get("min.insync.replicas", 0)) < least_insync:
+        differences.append(f"min.insync.replicas is {found.get('min.insync.replicas')}, needs {least_insync}")
     cleanup = topic.configuration(1)["cleanup.policy"]
     if cleanup not in found.get("cleanup.policy", "").split(","):
         differences.append(f"cleanup.policy is {found.get('cleanup.policy')}, needs {cleanup}")
@@ -129,17 +144,25 @@ async def _missing(admin: AIOKafkaAdminClient, names: Iterable[str]) -> list[str
 
 async def _admin(settings: ServiceSettings) -> AIOKafkaAdminClient:
     admin = AIOKafkaAdminClient(**connection(settings), request_timeout_ms=int(ADMIN_DEADLINE_SECONDS * 1000))
-    await connect(admin.start, settings)
+    try:
+        await connect(admin.start, settings)
+    except KafkaUnavailableError:
+        await closed(admin.close(), CLOSE_DEADLINE_SECONDS)
+        raise
     return admin
 
 
 async def connect(start: Callable[[], Awaitable[None]], settings: ServiceSettings) -> None:
     """Start an aiokafka client, again and again until CONNECT_DEADLINE_SECONDS. Raises KafkaUnavailableError."""
     attempts = AsyncRetrying(
-        retry=retry_if_exception_type(KafkaConnectionError), wait=wait_exponential(multiplier=0.2, max=3), reraise=True
+        retry=retry_if_exception_type(KafkaConnectionError),
+        wait=wait_exponential(multiplier=0.2, max=3),
+        stop=stop_after_delay(CONNECT_DEADLINE_SECONDS),
+        reraise=True,
     )
     try:
-        async with asyncio.timeout(CONNECT_DEADLINE_SECONDS):
+        # The last attempt may be one that gets no answer.
+        async with asyncio.timeout(2 * CONNECT_DEADLINE_SECONDS):
             await attempts(start)
     except (KafkaError, TimeoutError) as error:
         reason = "no answer" if isinstance(error, TimeoutError) else str(error)

@@ -25,8 +25,8 @@ def passes(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         sqlstate = str(error.sqlstate)
         return sqlstate[:2] in OUTAGE_CLASSES or sqlstate in REPEATABLE
-    # asyncpg raises InterfaceError where a connection closed under it.
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError)
+    # asyncpg raises InterfaceError where a connection closed under it, and as a ValueError for what it cannot encode.
+    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError) and not isinstance(error, ValueError)
 
 
 def reason(error: BaseException) -> str:

@@ -1,11 +1,13 @@
 """Settings read once from the environment; a wrong one ends the start with a message that names the variable."""
 
 import os
+import re
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 
@@ -13,6 +15,13 @@ def _split_at_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _addresses(value: str) -> str:
+    if not all(re.fullmatch(r"(\[[^\]]+\]|[^\s:]+):\d{1,5}", address) for address in value.split(",")):
+        raise ValueError("must be host:port, or several of them with commas between")
+    return value
+
+
+Addresses = Annotated[str, AfterValidator(_addresses)]
 # Comma separated in the environment.
 SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split_at_commas), Field(min_length=1)]
 
@@ -44,7 +53,7 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    kafka_bootstrap_servers: str = Field(description="Kafka's addresses, `host:port`, comma separated")
+    kafka_bootstrap_servers: Addresses = Field(description="Kafka's addresses, `host:port`, comma separated")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
         default="PLAINTEXT", description="how to talk to Kafka"
     )
@@ -53,16 +62,26 @@ class ServiceSettings(BaseSettings):
     )
     kafka_sasl_username: str | None = Field(default=None, description="Kafka login name")
     kafka_sasl_password: SecretStr | None = Field(default=None, description="Kafka password")
-    kafka_ssl_cafile: Path | None = Field(
+    kafka_ssl_cafile: FilePath | None = Field(
         default=None, description="CA certificates that sign Kafka's; the system's if unset"
     )
-    kafka_ssl_certfile: Path | None = Field(default=None, description="our certificate, where Kafka asks for one")
-    kafka_ssl_keyfile: Path | None = Field(default=None, description="the key of our certificate")
+    kafka_ssl_certfile: FilePath | None = Field(default=None, description="our certificate, where Kafka asks for one")
+    kafka_ssl_keyfile: FilePath | None = Field(default=None, description="the key of our certificate")
     topic_prefix: str = Field(default="whatsapp.", description="stands before every topic's name")
     host: str = Field(default="0.0.0.0", description="address of the listeners")  # noqa: S104 -- a container's port is published by its platform
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least severe lines written"
     )
+
+    @model_validator(mode="after")
+    def _complete_login(self) -> Self:
+        if self.kafka_security_protocol.startswith("SASL") and not (
+            self.kafka_sasl_username and self.kafka_sasl_password
+        ):
+            raise ValueError("KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: required with a SASL protocol")
+        if (self.kafka_ssl_certfile is None) != (self.kafka_ssl_keyfile is None):
+            raise ValueError("KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE: required together")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -84,8 +103,13 @@ def read(settings: type[S]) -> S:
     try:
         return settings()
     except ValidationError as error:
-        lines = [f"{'.'.join(str(part) for part in item['loc'][:1]).upper()}: {item['msg']}" for item in error.errors()]
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError("\n".join(map(_line, error.errors()))) from None
+
+
+def _line(error: ErrorDetails) -> str:
+    # What concerns several variables has no place of its own and names them itself.
+    text = error["msg"].removeprefix("Value error, ")
+    return f"{str(error['loc'][0]).upper()}: {text}" if error["loc"] else text
 
 
 def read_or_exit(settings: type[S]) -> S:

@@ -4,10 +4,11 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+import asyncpg
 import typer
 import uvloop
 
-from shared import kafka
+from shared import kafka, postgres
 from shared.settings import read_or_exit
 from shared.topics import TOPICS
 from status_service import app
@@ -33,11 +34,11 @@ def topics() -> None:
 
     async def create_and_check() -> list[str]:
         created = await kafka.create_topics(settings, TOPICS, settings.topic_partitions, settings.topic_replication)
-        await kafka.check_topics(settings, TOPICS)
+        await kafka.check_topics(settings, TOPICS, kafka.min_insync_replicas(settings.topic_replication))
         return created
 
     created = _run(create_and_check())
-    typer.echo(f"{len(TOPICS)} topics as declared, {len(created)} of them new")
+    typer.echo(f"{len(TOPICS)} topics as the services need them, {len(created)} of them new")
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -45,6 +46,10 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
         return uvloop.run(coroutine)
     except (kafka.KafkaUnavailableError, kafka.TopicsError, DatabaseUnavailableError) as error:
         sys.stderr.write(f"status_service: {error}\n")
+        raise SystemExit(1) from None
+    except asyncpg.PostgresError as error:
+        # The text of a refusal repeats the row it refuses, and a row names a person.
+        sys.stderr.write(f"status_service: PostgreSQL refused the statement: SQLSTATE {postgres.reason(error)}\n")
         raise SystemExit(1) from None
 
 

@@ -19,7 +19,7 @@ from status_service.decode import SECOND
 from status_service.settings import StatusSettings
 from status_service.store import Applied, Store
 
-# How long a poll waits for records; also how soon a stop is noticed.
+# How long a poll waits for records.
 POLL_MS: Final = 200
 # How long the broker may wait for records. Small, because light brokers answer at the end of it: 125 ms at 500.
 FETCH_WAIT_MS: Final = 50
@@ -99,7 +99,10 @@ class StatusConsumer:
         fetching = asyncio.create_task(self._fetch())
         try:
             while not stop.is_set():
-                fetched = await fetching
+                await asyncio.wait([fetching, stopping], return_when=asyncio.FIRST_COMPLETED)
+                if not fetching.done():
+                    break
+                fetched = fetching.result()
                 fetching = asyncio.create_task(self._fetch())
                 if not fetched.records or fetched.assignment != self._assignment.number:
                     continue
@@ -118,8 +121,9 @@ class StatusConsumer:
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Fetched:
-        assignment = self._assignment.number
         polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.batch_size)
+        # Only now: a poll may wait out a rebalance, and then gives what the new assignment fetched.
+        assignment = self._assignment.number
         offsets = {partition: records[-1].offset + 1 for partition, records in polled.items() if records}
         batch = fold(record.value for records in polled.values() for record in records)
         self._position |= offsets

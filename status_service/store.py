@@ -8,7 +8,7 @@ from typing import Final
 
 import asyncpg
 import structlog
-from tenacity import AsyncRetrying, retry_if_exception, wait_exponential
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
 
 from shared import postgres
 from status_service.counts import Change, differences
@@ -68,14 +68,15 @@ class Store:
             connection.transaction(),
         ):
             rows = await connection.fetch(MERGE, list(evidence), *columns)
-            changes: list[Change] = [(row[1], row[2], row[3]) for row in rows if row[1] is not None]
-            if changes:
-                counts = differences(changes)
+            changes: list[Change] = [(row[1], row[2], row[3]) for row in rows]
+            # Also for campaigns whose rows said it all already: their first status moves them on.
+            if counts := differences(changes):
                 await connection.execute(
                     COUNT, list(counts), *(list(column) for column in zip(*counts.values(), strict=True))
                 )
         matched = len({row[0] for row in rows})
-        return Applied(len(changes), len(rows) - len(changes), len(evidence) - matched)
+        written = sum(row[4] for row in rows)
+        return Applied(written, len(rows) - written, len(evidence) - matched)
 
     async def reachable(self) -> bool:
         async with self._pool.acquire(timeout=postgres.CONNECT_DEADLINE_SECONDS) as connection:
@@ -86,11 +87,13 @@ class Store:
 async def connected(database_url: str) -> AsyncIterator[Store]:
     """Connect, waiting for a server that is starting. Raises DatabaseUnavailableError."""
     attempts = AsyncRetrying(
-        retry=retry_if_exception(postgres.passes), wait=wait_exponential(multiplier=0.2, max=3), reraise=True
+        retry=retry_if_exception(postgres.passes),
+        wait=wait_exponential(multiplier=0.2, max=3),
+        stop=stop_after_delay(START_DEADLINE_SECONDS),
+        reraise=True,
     )
     try:
-        async with asyncio.timeout(START_DEADLINE_SECONDS):
-            pool: asyncpg.Pool = await attempts(_pool, database_url)
+        pool: asyncpg.Pool = await attempts(_pool, database_url)
     except (asyncpg.PostgresError, OSError, asyncpg.InterfaceError) as error:
         raise DatabaseUnavailableError(f"PostgreSQL: {str(error) or type(error).__name__}") from None
     try:
@@ -114,7 +117,13 @@ async def _pool(database_url: str) -> asyncpg.Pool:
         command_timeout=CLIENT_DEADLINE_SECONDS,
         server_settings=SESSION,
         init=_find_deadlocks_first,
+        # The default resets every setting after each use; we leave nothing behind that would need it.
+        reset=_keep_settings,
     )
+
+
+async def _keep_settings(_connection: asyncpg.Connection) -> None:
+    pass
 
 
 async def _find_deadlocks_first(connection: asyncpg.Connection) -> None:

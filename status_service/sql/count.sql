@@ -18,6 +18,10 @@ WITH locked AS (
     FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[])
         AS difference (campaign_id, successful_sends, failed_sends, delivered_count, read_count)
     JOIN campaign_logs AS campaign ON campaign.id = difference.campaign_id
+    -- A replay touches campaigns without changing them: they are not even locked.
+    WHERE (difference.successful_sends, difference.failed_sends, difference.delivered_count, difference.read_count)
+            <> (0, 0, 0, 0)
+        OR campaign.status IS NULL OR campaign.status = 'pending'
     ORDER BY campaign.id
     FOR UPDATE OF campaign
 ),

@@ -1,6 +1,6 @@
 -- Joins a batch's evidence into message_logs, one row of parameters a message, and tells for every row that a message
--- has what became of it: (position of the message in the batch, campaign, status before, status after), the last
--- three NULL where the row says it all already. A message with no row is in no position. Rows are locked in the order
+-- has what became of it: (position of the message in the batch, campaign, status before, status after, whether the row
+-- was written; a row that says it all already is not). A message with no row is in no position. Rows are locked in the order
 -- of their ids, so that two writers of ours never wait for each other; the lock also gives the newest version of a row
 -- that another session has just changed. The rule itself is status_service/merge.py's, in its words and order.
 WITH evidence AS (
@@ -113,6 +113,6 @@ changed AS (
     WHERE compared.changes AND message.id = compared.id
     RETURNING compared.position, message.campaign_id, coalesce(compared.stored_status, 'pending') AS status_before, message.status
 )
-SELECT position, campaign_id, status_before, status FROM changed
+SELECT position, campaign_id, status_before, status, true AS written FROM changed
 UNION ALL
-SELECT position, NULL, NULL, NULL FROM compared WHERE NOT changes;
+SELECT position, campaign_id, new_status, new_status, false FROM compared WHERE NOT changes;

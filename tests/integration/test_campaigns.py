@@ -1,6 +1,7 @@
 """Whole campaigns, played by the simulator, which knows what the tables must say in the end."""
 
 import asyncio
+import signal
 from pathlib import Path
 
 import aiohttp
@@ -33,21 +34,47 @@ async def test_bodies_of_one_status_end_as_meant(environment: Environment, tmp_p
     assert report["bodies"] == report["statuses"] == report["statuses_acknowledged"]
 
 
+def own_services(environment: Environment, name: str) -> tuple[Environment, dict[str, str]]:
+    """Give settings for services with topics of their own: the stack's own consumer must not do their work."""
+    port = str(free_port())
+    names = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "META_APP_SECRETS", "META_VERIFY_TOKENS")
+    settings = {name: environment[name] for name in names} | {
+        "TOPIC_PREFIX": f"{name}.",
+        "TOPIC_PARTITIONS": "3",
+        "TOPIC_REPLICATION": "1",
+        "CONSUMER_GROUP": name,
+        "PORT": port,
+        # Small, so that what happens meanwhile finds some statuses applied and some not.
+        "BATCH_SIZE": "100",
+    }
+    return Environment(
+        environment.values | {"INGEST_URL": f"http://127.0.0.1:{port}"}, environment.run_directory
+    ), settings
+
+
+async def test_consumers_that_come_and_go_lose_nothing(
+    environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    own, settings = own_services(environment, "rebalanced")
+    assert (await run_to_end("status_service", "topics", **settings))[0] == 0
+    log = tmp_path / "services.log"
+    async with running("ingest_service", log, http, **settings), running("status_service", log, http, **settings):
+        playing = asyncio.create_task(
+            play(own, tmp_path / "report", "--recipients=3000", "--rate=60", "--max-statuses=20", "--seed=5")
+        )
+        for _ in range(3):
+            async with running("status_service", log, http, **settings) as visitor:
+                visitor.process.send_signal(signal.SIGTERM)
+                assert await visitor.end() == 0
+        assert not playing.done(), "the visits were to fall into the play"
+        assert (await playing)["holds"]
+
+
 async def test_what_was_acknowledged_survives_kill_9_of_both_services(
     environment: Environment, http: aiohttp.ClientSession, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
-    """The services have topics of their own here: the stack's own consumer must not do their work."""
-    prefix = {"TOPIC_PREFIX": "killed.", "TOPIC_PARTITIONS": "3", "TOPIC_REPLICATION": "1"}
-    names = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "META_APP_SECRETS", "META_VERIFY_TOKENS")
-    given = (
-        {name: environment[name] for name in names} | prefix | {"PORT": str(free_port()), "CONSUMER_GROUP": "killed"}
-    )
-    # Small batches, so that a kill finds some applied and some not.
-    given |= {"BATCH_SIZE": "100"}
+    own, given = own_services(environment, "killed")
     assert (await run_to_end("status_service", "topics", **given))[0] == 0
-    own = Environment(
-        environment.values | {"INGEST_URL": f"http://127.0.0.1:{given['PORT']}"}, environment.run_directory
-    )
     log = tmp_path / "services.log"
     before: int = await database.fetchval("SELECT count(*) FROM message_logs WHERE status <> 'pending'")
 

@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.environment import Environment
 from tests.integration.processes import free_port, run_to_end, running
+from tests.integration.raw_http import exchange, request, status_of
 from tests.waiting import eventually
 
 BODY = b'{"entry":[{"id":"w","changes":[{"field":"lifecycle","value":{}}]}]}'
@@ -56,8 +57,14 @@ async def test_missing_topics_are_named(environment: Environment, module: str) -
 
 async def test_topics_are_created_once_and_checked(environment: Environment) -> None:
     given = settings(environment, TOPIC_PREFIX="created.", TOPIC_PARTITIONS="2", TOPIC_REPLICATION="1")
-    assert await run_to_end("status_service", "topics", **given) == (0, "15 topics as declared, 15 of them new\n")
-    assert await run_to_end("status_service", "topics", **given) == (0, "15 topics as declared, 0 of them new\n")
+    assert await run_to_end("status_service", "topics", **given) == (
+        0,
+        "15 topics as the services need them, 15 of them new\n",
+    )
+    assert await run_to_end("status_service", "topics", **given) == (
+        0,
+        "15 topics as the services need them, 0 of them new\n",
+    )
 
 
 async def test_sigterm_ends_the_receiver_after_what_is_in_flight(
@@ -98,6 +105,22 @@ async def test_workers_share_the_port_and_their_metrics(
         began = monotonic()
         assert await service.end() == 0
         assert monotonic() - began < 10
+
+
+async def test_too_much_in_flight_is_answered_503(
+    environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    given = settings(environment, MAX_BYTES_IN_FLIGHT=str(8 * 1024 * 1024))
+    async with running("ingest_service", tmp_path / "ingest.log", http, **given):
+        assert await post(http, environment, given["PORT"]) == 200
+        # Bodies that never end: three times 3 MiB are more than may be held.
+        unfinished = request(f"X-Hub-Signature-256: sha256={'0' * 64}", body=b" " * (3 * 1024 * 1024), length=4_000_000)
+        url = f"http://127.0.0.1:{given['PORT']}"
+        clients = [asyncio.create_task(exchange(url, unfinished)) for _ in range(3)]
+
+        # Two wait until their time is up; the third was too much. Then there is room again.
+        assert sorted(status_of(answer) for answer in await asyncio.gather(*clients)) == [408, 408, 503]
+        assert await post(http, environment, given["PORT"]) == 200
 
 
 async def test_a_hanging_broker_is_answered_503_and_stops_nobody(

@@ -13,7 +13,7 @@ from shared.json_text import NotJsonError, dumps, loads
     [
         (b'{"a": "\\u00e9 \xc3\xa9"}', {"a": "é é"}),
         (b'"\\ud83d"', "\ud83d"),
-        (b"[NaN, Infinity, -Infinity]", [None, None, None]),
+        (b"[NaN, Infinity, -Infinity, 1e400, 1e3]", [None, None, None, None, 1000.0]),
         (b"[1.5, 18446744073709551615]", [1.5, 2**64 - 1]),
         (b"\xef\xbb\xbf{}", {}),
     ],

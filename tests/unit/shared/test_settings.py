@@ -28,6 +28,9 @@ def test_lists_are_comma_separated() -> None:
     ("name", "value"),
     [
         ("KAFKA_BOOTSTRAP_SERVERS", ""),
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "localhost:9092,other:abc"),
+        ("KAFKA_SSL_CAFILE", "/nowhere/ca.pem"),
         ("META_APP_SECRETS", ""),
         ("META_APP_SECRETS", " , "),
         ("META_VERIFY_TOKENS", ""),
@@ -43,6 +46,21 @@ def test_lists_are_comma_separated() -> None:
 def test_a_wrong_setting_is_named(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(name, value)
     with pytest.raises(SettingsError, match=f"^{name}: "):
+        read(IngestSettings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL", "KAFKA_SASL_USERNAME"),
+        ("KAFKA_SSL_KEYFILE", __file__, "KAFKA_SSL_CERTFILE"),
+    ],
+)
+def test_settings_that_need_others_name_them(
+    environment: pytest.MonkeyPatch, name: str, value: str, named: str
+) -> None:
+    environment.setenv(name, value)
+    with pytest.raises(SettingsError, match=rf"^{named}, .*: required"):
         read(IngestSettings)
 
 

@@ -1,0 +1,124 @@
+"""The store on real servers: concurrent writers, rows the platform has touched, session settings that last."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from status_service import merge, store
+from status_service.merge import Evidence
+from status_service.store import Applied, Store
+from tests.integration.campaigns import campaign_row, create_campaign, statuses_of
+
+AT = 1_790_812_812 * 1_000_000
+
+
+@pytest.fixture
+async def owner(migrated_database: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(migrated_database)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def one(status_service_database: str) -> AsyncIterator[Store]:
+    async with store.connected(status_service_database) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def other(status_service_database: str) -> AsyncIterator[Store]:
+    async with store.connected(status_service_database) as opened:
+        yield opened
+
+
+async def counts_equal_rows(owner: asyncpg.Connection, campaign_id: UUID) -> bool:
+    return bool(
+        await owner.fetchval(
+            """SELECT (c.successful_sends, c.failed_sends, c.delivered_count, c.read_count) = (SELECT
+            count(*) FILTER (WHERE m.status IN ('sent', 'delivered', 'read')),
+            count(*) FILTER (WHERE m.status = 'failed'),
+            count(*) FILTER (WHERE m.status IN ('delivered', 'read')),
+            count(*) FILTER (WHERE m.status = 'read')
+            FROM message_logs AS m WHERE m.campaign_id = c.id) FROM campaign_logs AS c WHERE c.id = $1""",
+            campaign_id,
+        )
+    )
+
+
+async def test_two_writers_of_the_same_messages_lose_and_double_nothing(
+    owner: asyncpg.Connection, one: Store, other: Store
+) -> None:
+    wamids = [f"race.{number}" for number in range(500)]
+    campaign_id = await create_campaign(owner, wamids)
+    chance = random.Random(1)
+
+    async def write(writer: Store) -> None:
+        for _ in range(20):
+            chosen = chance.sample(wamids, 200)
+            kinds = (merge.of_sent, merge.of_delivered, merge.of_read)
+            evidence: dict[str, Evidence] = {wamid: chance.choice(kinds)(AT + chance.randrange(3)) for wamid in chosen}
+            evidence |= {wamid: merge.of_failed(AT, 131026, "no") for wamid in chosen[:50]}
+            await writer.apply(evidence)
+
+    # Rows and campaigns are locked in one order, so neither is ever a deadlock's victim.
+    await asyncio.gather(write(one), write(other))
+    assert await counts_equal_rows(owner, campaign_id)
+    assert set((await statuses_of(owner, campaign_id)).values()) <= {"sent", "delivered", "read", "failed"}
+
+
+async def test_a_row_without_a_status_counts_as_pending(owner: asyncpg.Connection, one: Store) -> None:
+    campaign_id = await create_campaign(owner, ["null"])
+    await owner.execute("UPDATE message_logs SET status = NULL WHERE campaign_id = $1", campaign_id)
+    assert await one.apply({"null": merge.of_delivered(AT)}) == Applied(changed=1, unchanged=0, without_row=0)
+    assert await counts_equal_rows(owner, campaign_id)
+
+
+async def test_several_rows_of_one_message_are_all_written(owner: asyncpg.Connection, one: Store) -> None:
+    first = await create_campaign(owner, ["shared"])
+    second = await create_campaign(owner, ["shared"])
+    applied = await one.apply({"shared": merge.of_read(AT), "nobody's": merge.of_read(AT)})
+    assert applied == Applied(changed=2, unchanged=0, without_row=1)
+    assert await counts_equal_rows(owner, first)
+    assert await counts_equal_rows(owner, second)
+
+
+async def test_the_first_status_moves_a_campaign_on_also_where_the_platform_knew_it(
+    owner: asyncpg.Connection, one: Store
+) -> None:
+    campaign_id = await create_campaign(owner, ["known"], total=2)
+    await owner.execute(
+        "UPDATE message_logs SET status = 'sent', sent_at = '2026-01-01' WHERE campaign_id = $1", campaign_id
+    )
+    assert await one.apply({"known": merge.of_sent(AT)}) == Applied(changed=0, unchanged=1, without_row=0)
+    assert (await campaign_row(owner, campaign_id))["status"] == "processing"
+
+
+@pytest.mark.parametrize("state", ["paused", "failed", "completed"])
+async def test_what_the_platform_said_of_a_campaign_stays(owner: asyncpg.Connection, one: Store, state: str) -> None:
+    campaign_id = await create_campaign(owner, [f"campaign.{state}"])
+    await owner.execute("UPDATE campaign_logs SET status = $2 WHERE id = $1", campaign_id, state)
+    await one.apply({f"campaign.{state}": merge.of_read(AT)})
+    assert (await campaign_row(owner, campaign_id))["status"] == state
+
+
+async def test_a_replay_writes_nothing(owner: asyncpg.Connection, one: Store) -> None:
+    campaign_id = await create_campaign(owner, ["replay"])
+    await one.apply({"replay": merge.of_read(AT)})
+    versions = "SELECT array_agg(xmin::text || ctid::text || xmax::text) FROM"
+    before = [await owner.fetchval(f"{versions} {table}") for table in ("message_logs", "campaign_logs")]
+    assert await one.apply({"replay": merge.of_sent(AT)}) == Applied(changed=0, unchanged=1, without_row=0)
+    after = [await owner.fetchval(f"{versions} {table}") for table in ("campaign_logs",)]
+    assert after == before[1:], "the campaign is not even locked"
+    assert await counts_equal_rows(owner, campaign_id)
+
+
+async def test_the_session_settings_last(one: Store) -> None:
+    for _ in range(3):
+        async with one._pool.acquire() as connection:
+            assert await connection.fetchval("SHOW deadlock_timeout") == "100ms"
+            assert await connection.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
+            assert await connection.fetchval("SHOW synchronous_commit") == "on"
