@@ -2,18 +2,21 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format up down lock
+.PHONY: help demo test test-stack lint format up down lock
 
 PYTHON := .venv/bin/python
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/ready ## Start everything, play a campaign of 10,000 recipients, print its funnel and the proof
 	@$(PYTHON) -m deploy.local run -- $(PYTHON) -m tests.simulator demo
 
 test: .venv/ready ## Run every test on a real PostgreSQL and a real broker (BROKER=apache or tansu chooses)
 	@$(PYTHON) -m pytest
+
+test-stack: .venv/ready ## Run the tests of the local stack itself: starts, kills, interruptions, ports, users
+	@$(PYTHON) -m pytest tests/local
 
 lint: .venv/ready ## Check format, rules, types and the direction of imports
 	@$(PYTHON) -m ruff format --check .

@@ -3,7 +3,6 @@
 import contextlib
 import os
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Annotated
 
 import psycopg
@@ -14,7 +13,7 @@ from deploy.local.commands import StartError
 from deploy.local.foreground import run_in_foreground
 from deploy.local.interruption import Interrupted, note_signals
 from deploy.local.services import CHECKOUT
-from deploy.local.stack import External, Stack, inherited_environment
+from deploy.local.stack import External, Stack
 
 RUN_DIRECTORY = CHECKOUT / ".run"
 
@@ -54,7 +53,7 @@ def run(
         started = stack.up()
         status = None
         try:
-            status = run_in_foreground(command, {**inherited_environment(), **stack.directory.read_environment()})
+            status = run_in_foreground(command, stack.environment())
         finally:
             if not keep:
                 stack.stop(started, keep_logs=status != 0)
@@ -68,7 +67,7 @@ def _stack() -> Stack:
             external = External(os.environ["DATABASE_URL"], os.environ["KAFKA_BOOTSTRAP_SERVERS"])
         except KeyError as missing:
             raise StartError(f"EXTERNAL=1 needs {missing.args[0]}") from None
-    return Stack(Path(RUN_DIRECTORY), broker_kind(os.environ.get("BROKER")), external=external, report=_tell)
+    return Stack(RUN_DIRECTORY, broker_kind(os.environ.get("BROKER")), external=external, report=_tell)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.broker import BrokerKind, broker_daemon, names_a_broker
+from deploy.local.broker import BrokerKind, broker_daemon, serves
 from deploy.local.commands import host_environment, run_to_end
 from deploy.local.kafka_jars import KAFKA_DIRECTORY
 from deploy.local.ports import LOOPBACK, KeptPort, start_on_free_ports
@@ -35,8 +35,8 @@ def server_properties(broker_port: int, controller_port: int) -> Mapping[str, st
         "log.dirs": "data",
         "auto.create.topics.enable": "false",
         "group.initial.rebalance.delay.ms": "0",
-        # A killed broker may come back only when its last session has expired; nine seconds are the default.
-        "broker.session.timeout.ms": "3000",
+        # A killed broker may come back only when its last session has expired: nine seconds by default.
+        "broker.session.timeout.ms": "6000",
         "broker.heartbeat.interval.ms": "500",
         # A quarter of the heap is the default.
         "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
@@ -86,8 +86,11 @@ class ApacheKafka:
     def bootstrap_servers(self) -> str:
         return f"{LOOPBACK}:{self._broker_port.number}"
 
+    def runs(self) -> bool:
+        return self._daemon.serves(self._answers, START_DEADLINE_SECONDS)
+
     def start(self) -> None:
-        if self._daemon.serves(self._answers, START_DEADLINE_SECONDS):
+        if self.runs():
             return
         self._directory.mkdir(parents=True, exist_ok=True)
         start_on_free_ports([self._broker_port, self._controller_port], self._start)
@@ -116,11 +119,18 @@ class ApacheKafka:
             "--config=server.properties",
             options=(SHORT_LIVED,),
         )
-        run_to_end(command, self.log_file, FORMAT_DEADLINE_SECONDS, host_environment(LOCALE), self._directory)
+        run_to_end(
+            "the formatting of Kafka's data directory",
+            command,
+            self.log_file,
+            FORMAT_DEADLINE_SECONDS,
+            host_environment(LOCALE),
+            directory=self._directory,
+        )
 
     def _command(self, main_class: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
         return [str(self._java), HEAP, *options, "-cp", self._class_path, main_class, *arguments]
 
     def _answers(self) -> bool:
         port = self._broker_port.number
-        return self._daemon.listens_on(port) and names_a_broker(port)
+        return self._daemon.listens_on(port) and serves(port)

@@ -22,13 +22,18 @@ def host_environment(locale: str = "C") -> dict[str, str]:
 
 
 def run_to_end(
+    name: str,
     command: Sequence[str | Path],
     log_file: Path,
     deadline_seconds: float,
     environment: Mapping[str, str],
+    *,
     directory: Path | None = None,
 ) -> None:
-    """Run a command; whatever happens, none of its processes is left. Raises StartError, Interrupted."""
+    """Run a command; whatever happens, none of its processes is left. Raises StartError, Interrupted.
+
+    The name stands for the command where an error is told.
+    """
     with log_file.open("ab") as log:
         child = subprocess.Popen(  # noqa: S603 - the commands are this package's own
             command,
@@ -45,7 +50,6 @@ def run_to_end(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
-    name = " ".join(Path(part).name for part in command[:4])
     if not in_time:
         raise StartError(f"{name} was not done after {deadline_seconds:.0f} s\n{log_tail(log_file)}")
     if child.returncode != 0:

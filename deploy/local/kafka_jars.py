@@ -1,6 +1,7 @@
 """Apache Kafka's jars, resolved once with the machine's own Maven and kept in the checkout."""
 
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -59,11 +60,24 @@ def resolve_jars(cache: Path, log_file: Path) -> Path:
             f"-DoutputDirectory={jars}",
             "dependency:copy-dependencies",
         ]
-        run_to_end(command, log_file, RESOLVE_DEADLINE_SECONDS, os.environ)
+        run_to_end("its fetch by Maven", command, log_file, RESOLVE_DEADLINE_SECONDS, _maven_environment())
         # Another call may have been quicker.
         if kept_jars(cache) is None:
             jars.rename(_directory(cache))
     return _directory(cache)
+
+
+def _maven_environment() -> dict[str, str]:
+    """Give Maven a home directory: Java takes the account's, which does not exist for nobody and the like."""
+    environment = dict(os.environ)
+    try:
+        known_home = Path(pwd.getpwuid(os.getuid()).pw_dir).is_dir()
+    except KeyError:
+        known_home = False
+    if not known_home and "HOME" in environment:
+        options = environment.get("JAVA_TOOL_OPTIONS", "")
+        environment["JAVA_TOOL_OPTIONS"] = f'{options} "-Duser.home={environment["HOME"]}"'
+    return environment
 
 
 def _directory(cache: Path) -> Path:

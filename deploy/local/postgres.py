@@ -113,8 +113,10 @@ class PostgresServer:
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--no-locale",
+            # Nothing of worth is in it yet; what the server writes afterwards is synchronised.
+            "--no-sync",
         ]
-        run_to_end(command, self.log_file, INITDB_DEADLINE_SECONDS, host_environment())
+        run_to_end("initdb", command, self.log_file, INITDB_DEADLINE_SECONDS, host_environment())
         with contextlib.suppress(FileNotFoundError):
             self._data_directory.rmdir()
         unfinished.rename(self._data_directory)

@@ -1,7 +1,6 @@
 """Processes in sessions of their own, found again by pid file and never mistaken for another's."""
 
 import contextlib
-import os
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -12,11 +11,14 @@ import psutil
 
 from deploy.local.commands import StartError, log_tail
 from deploy.local.interruption import wait_for_end, wait_until
+from deploy.local.recorded_process import RecordedProcess, runs
 
-# A clock that is set while we run shifts what the kernel says a process's start was; no pid comes round this soon.
-START_TIME_TOLERANCE_SECONDS = 2.0
 # What a process gets to obey a signal it can't refuse, or its children to follow it.
 KILL_DEADLINE_SECONDS = 5.0
+
+
+# Those of our own children that nobody has waited for yet, whichever object started them.
+_children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,6 @@ class Daemon:
         self._pid_file = pid_file
         self._began_file = pid_file.with_suffix(".began")
         self._ending = ending
-        self._child: subprocess.Popen[bytes] | None = None
 
     @property
     def name(self) -> str:
@@ -55,13 +56,12 @@ class Daemon:
     def ended_pid(self) -> int | None:
         """What the pid was of a process that ended without being stopped."""
         recorded = self._recorded()
-        return recorded[0] if recorded is not None and self.pid is None else None
+        return recorded.pid if recorded is not None and self.pid is None else None
 
     def start(self, command: Sequence[str | Path], environment: Mapping[str, str], directory: Path) -> None:
-        self._reap()
         self._end_survivors()
         with self.log_file.open("ab") as log:
-            self._child = subprocess.Popen(  # noqa: S603 - the commands are this package's own
+            child = subprocess.Popen(  # noqa: S603 - the commands are this package's own
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -70,8 +70,9 @@ class Daemon:
                 cwd=directory,
                 start_new_session=True,
             )
-        self._began_file.write_text(f"{psutil.Process(self._child.pid).create_time()}\n")
-        self._pid_file.write_text(f"{self._child.pid}\n")
+        _children[child.pid] = child
+        self._began_file.write_text(f"{psutil.Process(child.pid).create_time()} {directory.resolve()}\n")
+        self._pid_file.write_text(f"{child.pid}\n")
 
     def wait_until(self, ready: Callable[[], bool], deadline_seconds: float) -> None:
         """Wait for a process that was just started. Raises StartError, and then it does not run."""
@@ -99,7 +100,6 @@ class Daemon:
                     wait_for_end(lambda: self.pid is None, KILL_DEADLINE_SECONDS)
         if self.pid is not None:
             raise StartError(f"{self.name} can't be stopped: process {self.pid}\n{log_tail(self.log_file)}")
-        self._reap()
         self._end_survivors()
         self._pid_file.unlink(missing_ok=True)
         self._began_file.unlink(missing_ok=True)
@@ -116,62 +116,36 @@ class Daemon:
         return False
 
     def _process(self) -> psutil.Process | None:
-        if self._child is not None:
-            self._child.poll()
         recorded = self._recorded()
         if recorded is None:
             return None
-        process = _same_process(*recorded)
-        return process if process is not None and _runs(process) else None
+        _reap(recorded.pid)
+        process = recorded.find()
+        return process if process is not None and runs(process) else None
 
-    def _reap(self) -> None:
-        """Take the exit status of an ended child, which would stay a zombie otherwise."""
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
-
-    def _recorded(self) -> tuple[int, float] | None:
+    def _recorded(self) -> RecordedProcess | None:
         try:
-            return int(self._pid_file.read_text()), float(self._began_file.read_text())
+            began, directory = self._began_file.read_text().strip().split(" ", 1)
+            return RecordedProcess(int(self._pid_file.read_text()), float(began), Path(directory))
         except (FileNotFoundError, ValueError):
             return None
 
     def _end_survivors(self) -> None:
-        """End what a killed process left in its session; while there is something, nobody else gets its pid."""
+        """End what a killed process left in its session."""
         recorded = self._recorded()
         if recorded is None or self.pid is not None:
             return
-        pid, began = recorded
-        given_to_another = psutil.pid_exists(pid) and _same_process(pid, began) is None
-        if given_to_another or began < psutil.boot_time():
-            return
-        survivors = [process for process in psutil.process_iter() if _session(process.pid) == pid]
+        survivors = recorded.survivors()
         for request in (signal.SIGTERM, signal.SIGKILL):
             for process in survivors:
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.send_signal(request)
-            if wait_for_end(lambda: not any(map(_runs, survivors)), KILL_DEADLINE_SECONDS):
+            if wait_for_end(lambda: not any(map(runs, survivors)), KILL_DEADLINE_SECONDS):
                 return
 
 
-def _same_process(pid: int, began: float) -> psutil.Process | None:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(pid)
-        if abs(process.create_time() - began) < START_TIME_TOLERANCE_SECONDS:
-            return process
-    return None
-
-
-def _runs(process: psutil.Process) -> bool:
-    """Tell a process from one that has ended and whose parent never asked (in a container often nobody does)."""
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _session(pid: int) -> int | None:
-    try:
-        return os.getsid(pid)
-    except (ProcessLookupError, PermissionError):
-        return None
+def _reap(pid: int) -> None:
+    """Take the exit status of a child that has ended, or it would stay a zombie."""
+    child = _children.get(pid)
+    if child is not None and child.poll() is not None:
+        del _children[pid]

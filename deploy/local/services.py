@@ -103,8 +103,8 @@ class ServiceProcess:
 
     def start(self, inherited: Mapping[str, str], settings: Mapping[str, str]) -> None:
         """Start it unless it runs and is ready with these settings; one that runs with others is stopped first."""
-        if self.pid is not None and self._settings_file.read_text() == self._digest(settings):
-            self._daemon.wait_until(self._ready, READY_DEADLINE_SECONDS)
+        unchanged = self.pid is not None and self._settings_file.read_text() == self._digest(settings)
+        if unchanged and self._daemon.serves(self._ready, READY_DEADLINE_SECONDS):
             return
         self.stop()
         start_on_free_ports(list(self._ports.values()), lambda: self._start(inherited, settings))

@@ -9,11 +9,13 @@ from typing import Protocol
 
 import psycopg
 from psycopg import sql
+from psycopg.rows import TupleRow
 
 from deploy.local.broker import Broker, BrokerKind, broker_daemon
 from deploy.local.broker_choice import choose_broker
 from deploy.local.commands import StartError, run_to_end
 from deploy.local.interruption import obey_signals, wait_for_end, wait_until
+from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import PostgresServer, embedded_bin_directory
 from deploy.local.run_directory import RunDirectory
 from deploy.local.services import CHECKOUT, PROGRAMS, Programs, ServiceProcess
@@ -25,6 +27,8 @@ CACHE = CHECKOUT / ".cache"
 MIGRATE_DEADLINE_SECONDS = 300.0
 # Fifteen topics of twelve partitions take three seconds on a cold broker.
 TOPICS_DEADLINE_SECONDS = 60.0
+# Creating a database copies the template's 8 MB to the disk.
+STATEMENT_DEADLINE_SECONDS = 60
 
 # The caller's variables about servers, credentials and ports: they are about other places than this stack.
 FOREIGN_PREFIXES = ("DATABASE_", "KAFKA_", "META_", "PG")
@@ -91,10 +95,11 @@ class Stack:
     def broker(self) -> Broker:
         """The broker, chosen when it is first needed and then kept, as the directory is."""
         if self._chosen is None:
+            self.directory.create()
             kept = self.directory.file("kafka.kind")
             kept_kind = BrokerKind(kept.read_text()) if kept.exists() else None
             if kept_kind is not None and self._asked_for not in (None, kept_kind):
-                raise StartError(f"the stack here has the broker {kept_kind}; stop it before asking for another")
+                raise StartError(f"the stack here has the broker {kept_kind}; stop it (down) before asking for another")
             choice = choose_broker(
                 kept_kind or self._asked_for,
                 self.directory.file("kafka"),
@@ -102,7 +107,7 @@ class Stack:
                 CACHE,
                 self._report,
             )
-            self._report(f"Broker: {choice.broker.kind} ({choice.reason})")
+            self._report(f"Broker: {choice.broker.kind} ({'as before' if kept_kind else choice.reason})")
             kept.write_text(choice.broker.kind)
             self._chosen = choice.broker
         return self._chosen
@@ -137,37 +142,54 @@ class Stack:
         self.stop(Started(frozenset(self._parts()), fresh=True))
         return running
 
+    def environment(self) -> dict[str, str]:
+        """Give the environment for a command that works with the running stack."""
+        return {**self._inherited(), **self.directory.read_environment()}
+
     def start_infrastructure(self) -> None:
-        """Start PostgreSQL with an empty database, and the broker."""
+        """Start the broker, and PostgreSQL with an empty database."""
         self.directory.create()
         if self._external is None:
-            self.start_postgres()
             self.start_broker()
+            self.start_postgres()
 
     def start_postgres(self) -> None:
         self.directory.create()
         self.postgres.start()
-        with psycopg.connect(self.postgres.url(), autocommit=True) as connection:
+        with self._connect("postgres") as connection:
             if not connection.execute("SELECT FROM pg_database WHERE datname = %s", (DATABASE,)).fetchall():
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
 
     def start_broker(self) -> None:
-        self.directory.create()
-        if self.broker.pid is None and self.broker.kind is BrokerKind.TANSU:
+        if self.broker.kind is BrokerKind.TANSU and not self.broker.runs():
             self._leave_ended_tansu()
         self.broker.start()
 
     def migrate(self) -> None:
         environment = {**self._inherited(), "DATABASE_URL": self.database_url}
         log_file = self.directory.file("migrate.log")
-        run_to_end(self._programs.migrate, log_file, MIGRATE_DEADLINE_SECONDS, environment, CHECKOUT)
+        run_to_end(
+            "the schema's migration",
+            self._programs.migrate,
+            log_file,
+            MIGRATE_DEADLINE_SECONDS,
+            environment,
+            directory=CHECKOUT,
+        )
 
     def create_topics(self) -> None:
         environment = {**self._inherited(), "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers}
         if self._external is None:
             environment["TOPIC_REPLICATION"] = "1"
         log_file = self.directory.file("topics.log")
-        run_to_end(self._programs.topics, log_file, TOPICS_DEADLINE_SECONDS, environment, CHECKOUT)
+        run_to_end(
+            "the creation of the topics",
+            self._programs.topics,
+            log_file,
+            TOPICS_DEADLINE_SECONDS,
+            environment,
+            directory=CHECKOUT,
+        )
 
     def _start_missing(self) -> None:
         self.start_infrastructure()
@@ -175,7 +197,7 @@ class Stack:
         self.create_topics()
         for process in self._services.values():
             process.start(self._inherited(), self._settings(process))
-        self.directory.write_environment(self._environment())
+        self.directory.write_environment(self._addresses_and_secrets())
         obey_signals()
 
     def _leave_ended_tansu(self) -> None:
@@ -201,11 +223,17 @@ class Stack:
         if self._external is not None:
             return self._external.database_url
         password = self.directory.secret(role)
-        with psycopg.connect(self.postgres.url(DATABASE), autocommit=True) as connection:
+        with self._connect(DATABASE) as connection:
             connection.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), sql.Literal(password)))
-        return f"postgresql://{role}:{password}@127.0.0.1:{self.postgres.port}/{DATABASE}"
+        return f"postgresql://{role}:{password}@{LOOPBACK}:{self.postgres.port}/{DATABASE}"
 
-    def _environment(self) -> dict[str, str]:
+    def _connect(self, database: str) -> psycopg.Connection[TupleRow]:
+        timeout = f"-c statement_timeout={STATEMENT_DEADLINE_SECONDS}s"
+        return psycopg.connect(
+            self.postgres.url(database), autocommit=True, connect_timeout=STATEMENT_DEADLINE_SECONDS, options=timeout
+        )
+
+    def _addresses_and_secrets(self) -> dict[str, str]:
         environment = {"DATABASE_URL": self.database_url, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap_servers}
         for process in self._services.values():
             environment |= process.addresses()

@@ -3,7 +3,7 @@
 import importlib.util
 from pathlib import Path
 
-from deploy.local.broker import BrokerKind, broker_daemon, names_a_broker
+from deploy.local.broker import BrokerKind, broker_daemon, serves
 from deploy.local.commands import host_environment
 from deploy.local.ports import LOOPBACK, KeptPort, start_on_free_ports
 
@@ -41,8 +41,11 @@ class TansuBroker:
     def bootstrap_servers(self) -> str:
         return f"{LOOPBACK}:{self._port.number}"
 
+    def runs(self) -> bool:
+        return self._daemon.serves(self._answers, START_DEADLINE_SECONDS)
+
     def start(self) -> None:
-        if self._daemon.serves(self._answers, START_DEADLINE_SECONDS):
+        if self.runs():
             return
         self._directory.mkdir(parents=True, exist_ok=True)
         start_on_free_ports([self._port], self._start)
@@ -62,4 +65,4 @@ class TansuBroker:
         self._daemon.wait_until(self._answers, START_DEADLINE_SECONDS)
 
     def _answers(self) -> bool:
-        return self._daemon.listens_on(self._port.number) and names_a_broker(self._port.number)
+        return self._daemon.listens_on(self._port.number) and serves(self._port.number)

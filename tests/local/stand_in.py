@@ -1,4 +1,4 @@
-"""Stands in for the repository's programs in a copied checkout: `schema`, `status_service` and `ingest_service`."""
+"""Stands in for the services in a copied checkout."""
 
 import json
 import os
@@ -7,8 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Any
-
-import psycopg
 
 # What the stack passed to each program, for the tests to read.
 SEEN = ("DATABASE_URL", "KAFKA_BOOTSTRAP_SERVERS", "KAFKA_SASL_PASSWORD", "META_APP_SECRETS", "HOST", "PGHOST")
@@ -29,15 +27,10 @@ def serve(port: int) -> None:
 
 def main(name: str) -> None:
     seen = {variable: os.environ[variable] for variable in SEEN if variable in os.environ}
-    Path(f"{name}.seen").write_text(json.dumps(seen))
+    Path(f"{' '.join([name, *sys.argv[1:]])}.seen").write_text(json.dumps(seen))
     if Path(f"{name}.fails").exists():
         sys.exit(f"{name} was told to fail")
-    if name == "schema":
-        with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-            for role in ("ingest_service", "status_service"):
-                if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,)).fetchall():
-                    connection.execute(f"CREATE ROLE {role} LOGIN")
-    elif sys.argv[1:] != ["topics"]:
+    if name != "schema" and sys.argv[1:] != ["topics"]:
         for variable in ("PORT", "INTERNAL_PORT"):
             if variable in os.environ:
                 serve(int(os.environ[variable]))

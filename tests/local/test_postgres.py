@@ -85,7 +85,7 @@ def test_the_lock_file_of_an_ended_server_does_not_stop_the_next(server: Postgre
     # As after a reboot: the pid that the server had is another process's, which PostgreSQL takes for the server.
     (tmp_path / "the data" / "postmaster.pid").write_text(f"{os.getppid()}\n{tmp_path / 'the data'}\n")
     (tmp_path / "the data.pid").write_text(f"{os.getppid()}\n")
-    (tmp_path / "the data.began").write_text(f"{psutil.boot_time() - 100}\n")
+    (tmp_path / "the data.began").write_text(f"{psutil.boot_time() - 100} {tmp_path}\n")
     server.start()
     assert server.pid not in {None, os.getppid()}
 

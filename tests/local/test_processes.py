@@ -41,7 +41,7 @@ def test_a_pid_that_is_anothers_by_now_is_never_signalled(daemon: Daemon, tmp_pa
     with subprocess.Popen(SLEEP) as stranger:
         began = psutil.Process(stranger.pid).create_time()
         (tmp_path / "part.pid").write_text(f"{stranger.pid}\n")
-        (tmp_path / "part.began").write_text(f"{began - 100}\n")
+        (tmp_path / "part.began").write_text(f"{began - 100} {tmp_path}\n")
         assert daemon.pid is None
         daemon.stop()
         assert stranger.poll() is None
@@ -52,7 +52,7 @@ def test_a_pid_that_is_anothers_by_now_is_never_signalled(daemon: Daemon, tmp_pa
 def test_pids_from_before_a_reboot_are_forgotten(daemon: Daemon, tmp_path: Path) -> None:
     # Our own session: after a reboot some session may well have the number of the process we knew.
     (tmp_path / "part.pid").write_text(f"{os.getsid(0)}\n")
-    (tmp_path / "part.began").write_text(f"{psutil.boot_time() - 100}\n")
+    (tmp_path / "part.began").write_text(f"{psutil.boot_time() - 100} {tmp_path}\n")
     daemon.stop()
     assert not (tmp_path / "part.pid").exists()
 
@@ -86,7 +86,7 @@ def test_an_end_during_the_start_is_told_with_the_log(daemon: Daemon, tmp_path: 
 
 
 def test_a_command_that_takes_too_long_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(StartError, match="was not done after"):
-        run_to_end(("sh", "-c", "sleep 600 & echo $!; wait"), tmp_path / "log", 0.5, host_environment())
+    with pytest.raises(StartError, match="the command was not done after"):
+        run_to_end("the command", ("sh", "-c", "sleep 600 & echo $!; wait"), tmp_path / "log", 0.5, host_environment())
     child = int((tmp_path / "log").read_text())
     wait_for(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)

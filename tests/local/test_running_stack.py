@@ -3,8 +3,11 @@
 import os
 import signal
 import stat
+import subprocess
+import sys
 
 import psycopg
+import pytest
 
 from tests.local.conftest import CALL_DEADLINE_SECONDS, ELSEWHERE, Checkout, kill, wait_for
 
@@ -16,7 +19,7 @@ def test_up_starts_nothing_twice(running: Checkout) -> None:
 
 
 def test_the_environments_servers_are_left_alone(running: Checkout) -> None:
-    for program in ("schema", "status_service", "ingest_service"):
+    for program in ("schema migrate", "status_service topics", "status_service", "ingest_service"):
         assert not set(running.seen(program).values()) & set(ELSEWHERE.values())
     ingest = running.seen("ingest_service")
     environment = running.env_file()
@@ -53,7 +56,7 @@ def test_another_broker_than_the_running_one_is_refused(running: Checkout) -> No
     status, output = running.call("up", environment={"BROKER": "apache"})
     assert (status, output) == (
         1,
-        "deploy.local: the stack here has the broker tansu; stop it before asking for another\n",
+        "deploy.local: the stack here has the broker tansu; stop it (down) before asking for another\n",
     )
 
 
@@ -90,3 +93,16 @@ def test_the_services_do_not_get_the_terminals_ctrl_c(running: Checkout) -> None
     assert run.returncode == 128 + signal.SIGINT
     assert "nothing, all was running" in running.up()
     assert running.pids() == before
+
+
+def test_repeated_ctrl_c_ends_a_command_that_ignores_it(running: Checkout) -> None:
+    deaf = "import signal, time, pathlib; signal.signal(2, signal.SIG_IGN); pathlib.Path('deaf').touch()\n"
+    run = running.start("run", "--", sys.executable, "-c", f"{deaf}time.sleep(600)")
+    wait_for((running.path / "deaf").exists)
+    os.killpg(run.pid, signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        run.communicate(timeout=1)
+    os.killpg(run.pid, signal.SIGINT)
+    run.communicate(timeout=CALL_DEADLINE_SECONDS)
+    assert run.returncode == 128 + signal.SIGINT
+    assert not [process for process in running.processes() if "deaf" in process]
