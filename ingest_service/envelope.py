@@ -135,7 +135,7 @@ def _parts_of_messages(origin: Origin, entry: Document, value: Document) -> Iter
 
     for status in statuses:
         wamid = _text(status.get("id")) if isinstance(status, dict) else None
-        # The id of a payment status is no wamid (facts on payments: it names the order's message at the provider).
+        # The id of a payment status is no wamid (Meta: payments reference, "Payment Gateway").
         if wamid is None or status.get("type") == "payment":
             yield other({"statuses": [status]})
         else:

@@ -16,7 +16,8 @@ Micros = int
 class Status(StrEnum):
     """What message_logs.status can be, from the weakest to the strongest.
 
-    One delivered device means that the person got the message, so delivery beats failure (meta_webhooks: multi-device).
+    One delivered device means that the person got the message, so delivery beats failure: vendors report
+    both for people with several devices (YCloud and fyno.io, on WhatsApp statuses).
     """
 
     PENDING = "pending"

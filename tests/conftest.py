@@ -1,6 +1,7 @@
 """The real parts that tests share: PostgreSQL servers and databases on them, and the whole local stack."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -22,6 +23,11 @@ ROOT = Path(__file__).parent.parent
 ROLE_PASSWORD = "for-tests"
 
 BROKER = pytest.StashKey[BrokerKind]()
+
+
+def pytest_configure() -> None:
+    """End as after Ctrl-C when asked to by SIGTERM, or the stack would stay behind."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
