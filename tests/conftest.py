@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -21,6 +22,12 @@ from tests import tansu
 
 ROOT = Path(__file__).parent.parent
 ROLE_PASSWORD = "for-tests"
+
+# How fast a shared machine is says nothing about a rule.
+hypothesis.settings.register_profile(
+    "any speed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any speed")
 
 BROKER = pytest.StashKey[BrokerKind]()
 

@@ -138,7 +138,7 @@ async def test_a_hanging_broker_is_answered_503_and_stops_nobody(
             async with http.post(url, data=BODY, headers=environment.signed(BODY)) as answer:
                 assert answer.status == 503
                 assert int(answer.headers["Retry-After"]) > 0
-            assert 0.9 < monotonic() - began < 2.5
+            assert 0.9 < monotonic() - began < 5
             service.process.send_signal(signal.SIGTERM)
             began = monotonic()
             assert await service.end() == 0

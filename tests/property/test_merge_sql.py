@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from status_service import store
@@ -97,8 +97,7 @@ async def stored(database: Database, campaign_id: UUID) -> dict[str, Row]:
     }
 
 
-# A slow shared machine is no failure of the rule.
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(data=st.data())
 def test_any_order_duplication_and_split_ends_as_the_rule_says(database: Database, data: st.DataObject) -> None:
     messages = {f"wamid.{uuid4()}": row for row in data.draw(st.lists(rows, min_size=1, max_size=6))}
