@@ -105,6 +105,20 @@ async def test_what_the_platform_said_of_a_campaign_stays(owner: asyncpg.Connect
     assert (await campaign_row(owner, campaign_id))["status"] == state
 
 
+async def test_of_two_failures_that_differ_in_their_text_the_least_by_bytes_is_kept(
+    owner: asyncpg.Connection, one: Store
+) -> None:
+    # In this order by bytes, nothing last; people's collations have others.
+    texts = ["", "Z", "a", "é", "\uffff", "\U0001f600", None]
+    pairs = {f"tie.{first}.{second}": (first, second) for first in range(7) for second in range(7)}
+    campaign_id = await create_campaign(owner, pairs)
+    for position in (0, 1):
+        await one.apply({wamid: merge.of_failed(AT, 1, texts[pair[position]]) for wamid, pair in pairs.items()})
+    rows = await owner.fetch("SELECT message_id, error_message FROM message_logs WHERE campaign_id = $1", campaign_id)
+    kept = {row["message_id"]: row["error_message"] for row in rows}
+    assert kept == {wamid: texts[min(pair)] for wamid, pair in pairs.items()}
+
+
 async def test_a_replay_writes_nothing(owner: asyncpg.Connection, one: Store) -> None:
     campaign_id = await create_campaign(owner, ["replay"])
     await one.apply({"replay": merge.of_read(AT)})
