@@ -5,14 +5,12 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy.local.broker import BrokerKind, broker_daemon, serves
+from deploy.local.broker import Broker, BrokerKind
 from deploy.local.commands import host_environment, run_to_end
 from deploy.local.kafka_jars import KAFKA_DIRECTORY
-from deploy.local.ports import LOOPBACK, KeptPort, start_on_free_ports
+from deploy.local.ports import LOOPBACK, KeptPort
 
 FORMAT_DEADLINE_SECONDS = 60.0
-# Four seconds on two idle cores, seven after a kill; this leaves room for a busy machine.
-START_DEADLINE_SECONDS = 90.0
 
 HEAP = "-Xmx512m"
 # In the plain C locale Java can't open files below a directory whose name has an accent.
@@ -52,10 +50,10 @@ def server_properties(broker_port: int, controller_port: int) -> Mapping[str, st
     }
 
 
-class ApacheKafka:
-    """One node and its data, which outlive this object; ports and pid are files beside the directory."""
-
+class ApacheKafka(Broker):
     kind = BrokerKind.APACHE
+    # Four seconds on two idle cores, seven after a kill; this leaves room for a busy machine.
+    start_deadline_seconds = 90.0
 
     def __init__(
         self,
@@ -67,44 +65,20 @@ class ApacheKafka:
         broker_port: int | None = None,
         controller_port: int | None = None,
     ) -> None:
+        super().__init__(directory, log_file, broker_port)
         self._java = java
         self._class_path = f"{KAFKA_DIRECTORY}:{jar_directory}/*"
-        self._directory = directory
-        self._broker_port = KeptPort(directory.with_name(f"{directory.name}.port"), broker_port)
         self._controller_port = KeptPort(directory.with_name(f"{directory.name}.controller-port"), controller_port)
-        self._daemon = broker_daemon(directory, log_file)
 
-    @property
-    def pid(self) -> int | None:
-        return self._daemon.pid
+    def _ports(self) -> list[KeptPort]:
+        return [*super()._ports(), self._controller_port]
 
-    @property
-    def log_file(self) -> Path:
-        return self._daemon.log_file
-
-    @property
-    def bootstrap_servers(self) -> str:
-        return f"{LOOPBACK}:{self._broker_port.number}"
-
-    def runs(self) -> bool:
-        return self._daemon.serves(self._answers, START_DEADLINE_SECONDS)
-
-    def start(self) -> None:
-        if self.runs():
-            return
-        self._directory.mkdir(parents=True, exist_ok=True)
-        start_on_free_ports([self._broker_port, self._controller_port], self._start)
-
-    def stop(self) -> None:
-        self._daemon.stop()
-
-    def _start(self) -> None:
-        properties = server_properties(self._broker_port.number, self._controller_port.number)
+    def _launch(self) -> None:
+        properties = server_properties(self._port.number, self._controller_port.number)
         lines = [f"{name}={value}\n" for name, value in properties.items()]
         (self._directory / "server.properties").write_text("".join(lines))
         self._format()
         self._daemon.start(self._command("kafka.Kafka", "server.properties"), host_environment(LOCALE), self._directory)
-        self._daemon.wait_until(self._answers, START_DEADLINE_SECONDS)
 
     def _format(self) -> None:
         """Give an empty data directory its cluster id; one that has it stays as it is."""
@@ -130,7 +104,3 @@ class ApacheKafka:
 
     def _command(self, main_class: str, *arguments: str, options: tuple[str, ...] = ()) -> list[str]:
         return [str(self._java), HEAP, *options, "-cp", self._class_path, main_class, *arguments]
-
-    def _answers(self) -> bool:
-        port = self._broker_port.number
-        return self._daemon.listens_on(port) and serves(port)

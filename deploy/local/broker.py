@@ -3,11 +3,12 @@
 import signal
 import socket
 import struct
+from abc import ABC, abstractmethod
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
-from deploy.local.ports import LOOPBACK
+from deploy.local.ports import LOOPBACK, KeptPort, start_on_free_ports
 from deploy.local.processes import Daemon, Ending
 
 # One attempt to ask a broker for its metadata.
@@ -26,19 +27,55 @@ class BrokerKind(StrEnum):
     TANSU = "tansu"
 
 
-class Broker(Protocol):
-    kind: BrokerKind
+class Broker(ABC):
+    """One broker and its directory, which outlive this object; port and pid are files beside the directory."""
+
+    kind: ClassVar[BrokerKind]
+    start_deadline_seconds: ClassVar[float]
+
+    def __init__(self, directory: Path, log_file: Path, port: int | None = None) -> None:
+        self._directory = directory
+        self._port = KeptPort(directory.with_name(f"{directory.name}.port"), port)
+        self._daemon = broker_daemon(directory, log_file)
 
     @property
-    def pid(self) -> int | None: ...
-    @property
-    def log_file(self) -> Path: ...
-    @property
-    def bootstrap_servers(self) -> str: ...
+    def pid(self) -> int | None:
+        return self._daemon.pid
 
-    def runs(self) -> bool: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+    @property
+    def log_file(self) -> Path:
+        return self._daemon.log_file
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return f"{LOOPBACK}:{self._port.number}"
+
+    def runs(self) -> bool:
+        return self._daemon.serves(self._answers, self.start_deadline_seconds)
+
+    def start(self) -> None:
+        if self.runs():
+            return
+        self._directory.mkdir(parents=True, exist_ok=True)
+        start_on_free_ports(self._ports(), self._start)
+
+    def stop(self) -> None:
+        self._daemon.stop()
+
+    def _ports(self) -> list[KeptPort]:
+        return [self._port]
+
+    def _start(self) -> None:
+        self._launch()
+        self._daemon.wait_until(self._answers, self.start_deadline_seconds)
+
+    @abstractmethod
+    def _launch(self) -> None:
+        """Start the process on its ports, without waiting for it."""
+
+    def _answers(self) -> bool:
+        port = self._port.number
+        return self._daemon.listens_on(port) and serves(port)
 
 
 def broker_daemon(directory: Path, log_file: Path) -> Daemon:
