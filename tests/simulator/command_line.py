@@ -16,6 +16,7 @@ from tests.simulator.demo import load_sample_data, play_demo
 from tests.simulator.disorder import Disorder, Shuffle, Sizes
 from tests.simulator.environment import Environment
 from tests.simulator.failure import SimulationError
+from tests.simulator.ledger import Events
 from tests.simulator.play import Scenario, play
 from tests.simulator.presentation import print_failure, print_figures
 from tests.simulator.report import write_report
@@ -68,6 +69,9 @@ def play_command(
     wait: Annotated[
         float, typer.Option(help="Seconds the services have to apply what is left after the last answer.")
     ] = 60,
+    events: Annotated[
+        Events, typer.Option(help="How often each event must be published; none: nobody listens.")
+    ] = Events.NONE,
     report: Annotated[Path | None, typer.Option(help="Write the outcome here, as JSON.")] = None,
 ) -> None:
     """Play a campaign and check the tables: exit status 0 only if all is as meant."""
@@ -79,6 +83,7 @@ def play_command(
         disorder=Disorder(max_statuses, duplicates, shuffle, sizes),
         pace=Pace(rate, concurrency, timeout, backoff, give_up),
         wait_seconds=wait,
+        events=events,
     )
 
     async def steps(environment: Environment) -> bool:
@@ -87,7 +92,7 @@ def play_command(
             write_report(outcome, report)
         print_figures(console, outcome)
         print_failure(console, outcome)
-        console.print("the tables are as meant" if outcome.holds else "NOT as meant")
+        console.print("all is as meant" if outcome.holds else "NOT as meant")
         return outcome.holds
 
     _run(console, steps)

@@ -15,6 +15,8 @@ class Environment:
     database_url: str
     app_secret: bytes
     verify_token: str
+    kafka_bootstrap_servers: str
+    topic_prefix: str
 
     @classmethod
     def read(cls) -> Self:
@@ -23,6 +25,8 @@ class Environment:
             database_url=_required("DATABASE_URL"),
             app_secret=_first_of("META_APP_SECRETS").encode(),
             verify_token=_first_of("META_VERIFY_TOKENS"),
+            kafka_bootstrap_servers=_required("KAFKA_BOOTSTRAP_SERVERS"),
+            topic_prefix=os.environ.get("TOPIC_PREFIX", "whatsapp."),
         )
 
 

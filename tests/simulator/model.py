@@ -6,6 +6,7 @@ Written from the merge rule in words, on sets of statuses and with no look at th
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tests.simulator.plan import Plan
 from tests.simulator.statuses import Status
@@ -13,6 +14,9 @@ from tests.simulator.statuses import Status
 PROVES_READ = frozenset({"read", "played"})
 PROVES_DELIVERED = PROVES_READ | {"delivered"}
 PROVES_SENT = PROVES_DELIVERED | {"sent"}
+
+# A wamid and what became true of it: sent, delivered, read or failed.
+Event: TypeAlias = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +30,11 @@ class MeantMessage:
     failed_at: int | None = None
     error_code: int | None = None
     error_message: str | None = None
+
+    def events(self) -> list[str]:
+        """Give what subscribers must hear of it: each time stands for its evidence, implied evidence included."""
+        times = {"sent": self.sent_at, "delivered": self.delivered_at, "read": self.read_at, "failed": self.failed_at}
+        return [event for event, time in times.items() if time is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +52,11 @@ class MeantCampaign:
 class Model:
     messages: dict[str, MeantMessage]
     campaign: MeantCampaign
+
+    @property
+    def events(self) -> frozenset[Event]:
+        """What must be heard at least once, and nothing else ever."""
+        return frozenset((wamid, event) for wamid, message in self.messages.items() for event in message.events())
 
 
 def make_model(plan: Plan) -> Model:

@@ -5,25 +5,27 @@ import contextlib
 import gc
 import random
 import time
-from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, replace
-from typing import Any
 from uuid import UUID
 
 from rich.console import Console
 
+from tests.simulator.background import in_background
 from tests.simulator.database import DATABASE_AWAY, connect
 from tests.simulator.disorder import Disorder, make_bodies
 from tests.simulator.environment import Environment
 from tests.simulator.handshake import shake_hands
 from tests.simulator.latency import LatencyWatch, draw_samples
+from tests.simulator.ledger import Events, EventsVerdict, Ledger
 from tests.simulator.model import make_model
 from tests.simulator.plan import make_plan
 from tests.simulator.progress import Show, show_progress
 from tests.simulator.proof import Verdict, wait_until_meant
+from tests.simulator.publication import wait_until_published
 from tests.simulator.queries import query
 from tests.simulator.sender import Pace, Sender, Tally
 from tests.simulator.sending_platform import create_campaign, find_business_number
+from tests.simulator.subscriber import subscribed
 
 USERNAME = "testuser"
 LATENCY_SAMPLES = 500
@@ -45,6 +47,7 @@ class Scenario:
     wait_seconds: float
     # Instead of a rate: the traffic is spread over this time.
     spread_seconds: float | None = None
+    events: Events = Events.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +63,13 @@ class Outcome:
     # From the POST of a sampled status to its row.
     latencies: list[float]
     verdict: Verdict
+    # None where nobody listened.
+    events: EventsVerdict | None = None
 
     @property
     def holds(self) -> bool:
-        return self.verdict.holds and not self.tally.given_up
+        heard = self.events is None or self.events.holds
+        return self.verdict.holds and heard and not self.tally.given_up
 
 
 async def play(environment: Environment, scenario: Scenario, console: Console) -> Outcome:
@@ -85,6 +91,8 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
         f"webhooks (seed {scenario.seed}, start {scenario.start})"
     )
     model = make_model(plan)
+    listening = scenario.events is not Events.NONE
+    ledger = Ledger(campaign_id, plan.recipients, model.events) if listening else None
     watch = LatencyWatch(draw_samples(bodies, plan.wamids, LATENCY_SAMPLES, scenario.seed))
     sender = Sender(environment.webhook_url, environment.app_secret, pace, watch.on_post)
     # The plan stays to the end; without it a full collection has nothing to walk through in the middle of the sending.
@@ -92,14 +100,21 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
     gc.freeze()
     with show_progress(console, statuses, scenario.recipients) as show:
         async with (
-            _in_background(watch.watch(environment.database_url, campaign_id)) as watching,
-            _in_background(_follow(environment.database_url, campaign_id, sender.tally, show)),
+            in_background(watch.watch(environment.database_url, campaign_id)) as watching,
+            in_background(_follow(environment.database_url, campaign_id, sender.tally, show)),
+            contextlib.nullcontext() if ledger is None else subscribed(environment, ledger),
         ):
             begin = time.monotonic()
             await sender.send(bodies)
             acknowledged = time.monotonic()
-            verdict = await wait_until_meant(environment.database_url, campaign_id, model, scenario.wait_seconds)
+            deadline = acknowledged + scenario.wait_seconds
+            verdict = await wait_until_meant(environment.database_url, campaign_id, model, deadline)
             applied = time.monotonic()
+            events = None
+            if ledger is not None:
+                events = await wait_until_published(
+                    environment.database_url, campaign_id, ledger, scenario.events, deadline
+                )
             if verdict.holds:
                 await asyncio.wait({watching}, timeout=LAST_SAMPLES_DEADLINE_SECONDS)
                 show(sender.tally.statuses_acknowledged, scenario.recipients)
@@ -113,6 +128,7 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
         applied_seconds=applied - begin,
         latencies=watch.latencies,
         verdict=verdict,
+        events=events,
     )
 
 
@@ -128,15 +144,3 @@ async def _follow(database_url: str, campaign_id: UUID, tally: Tally, show: Show
         except DATABASE_AWAY:
             show(tally.statuses_acknowledged, counted)
             await asyncio.sleep(PROGRESS_SECONDS)
-
-
-@contextlib.asynccontextmanager
-async def _in_background(work: Coroutine[Any, Any, None]) -> AsyncIterator[asyncio.Task[None]]:
-    """End the work with the block; an error in it is raised there."""
-    task = asyncio.create_task(work)
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.simulator.latency import POLL_SECONDS
+from tests.simulator.ledger import EventsVerdict, Fault
 from tests.simulator.play import Outcome
 from tests.simulator.proof import Proof
 from tests.simulator.quantiles import Quantiles
@@ -41,6 +42,11 @@ def print_figures(console: Console, outcome: Outcome) -> None:
         f"  POST to committed row: {Quantiles.of(outcome.latencies) or 'nothing was seen'} ({len(outcome.latencies):,} "
         f"statuses looked for every {POLL_SECONDS * 1000:.0f} ms, which is the resolution)"
     )
+    if (events := outcome.events) is not None:
+        console.print(
+            f"  {events.heard:,} events heard; {events.meant:,} different ones meant, "
+            f"{events.faults[Fault.DOUBLED].number:,} heard more than once"
+        )
 
 
 def _pace(outcome: Outcome) -> str:
@@ -68,6 +74,21 @@ def print_failure(console: Console, outcome: Outcome) -> None:
     for difference in outcome.verdict.differences:
         console.print(f"  row {difference.row_id}, message {difference.message_id}", markup=False)
         console.print(f"    stored {difference.stored}\n    meant  {difference.meant}", markup=False)
+    if outcome.events is not None:
+        _print_events_failure(console, outcome.events)
+
+
+def _print_events_failure(console: Console, verdict: EventsVerdict) -> None:
+    for fault, found in verdict.unforgiven.items():
+        some = ", ".join(found.examples)
+        console.print(
+            f"✘ events {fault.value.replace('_', ' ')}: {found.number:,}, among them {some}",
+            style="bold red",
+            markup=False,
+        )
+    if not verdict.campaign_holds:
+        console.print("✘ not so: The last record about the campaign says what its row says.", style="bold red")
+        console.print(f"    heard {verdict.campaign_heard}\n    row   {verdict.campaign_row}", markup=False)
 
 
 def _table(columns: tuple[str, ...], rows: tuple[tuple[Any, ...], ...]) -> Table:

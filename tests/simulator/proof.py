@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from tests.simulator.database import DATABASE_AWAY, Connection, connect
-from tests.simulator.failure import SimulationError
+from tests.simulator.database import Connection, ask_until
 from tests.simulator.model import Model
 from tests.simulator.queries import query
+from tests.simulator.recipients import mask
 
 POLL_SECONDS = 0.1
 EXAMPLES = 5
@@ -62,18 +62,14 @@ CLAIMS = {
 }
 
 
-async def wait_until_meant(database_url: str, campaign_id: UUID, model: Model, deadline_seconds: float) -> Verdict:
-    """Give the verdict as soon as it holds, or the last one at the deadline."""
-    deadline = time.monotonic() + deadline_seconds
-    while True:
-        try:
-            async with connect(database_url) as connection:
-                await _load(connection, model)
-                return await _poll(connection, campaign_id, deadline)
-        except DATABASE_AWAY as error:
-            if time.monotonic() >= deadline:
-                raise SimulationError(f"the database is away: {error!r}") from None
-            await asyncio.sleep(POLL_SECONDS)
+async def wait_until_meant(database_url: str, campaign_id: UUID, model: Model, deadline: float) -> Verdict:
+    """Give the verdict as soon as it holds, or the last one at the monotonic `deadline`."""
+
+    async def poll(connection: Connection) -> Verdict:
+        await _load(connection, model)
+        return await _poll(connection, campaign_id, deadline)
+
+    return await ask_until(database_url, deadline, poll)
 
 
 async def _poll(connection: Connection, campaign_id: UUID, deadline: float) -> Verdict:
@@ -131,11 +127,6 @@ async def _load(connection: Connection, model: Model) -> None:
         columns=CAMPAIGN_COLUMNS,
         records=[tuple(getattr(campaign, column) for column in CAMPAIGN_COLUMNS)],
     )
-
-
-def mask(message_id: str | None) -> str:
-    """Leave the end: a wamid's beginning holds the recipient's number, and its end tells two apart."""
-    return f"…{message_id[-10:]}" if message_id else "none"
 
 
 def _timestamp(second: int | None) -> datetime | None:

@@ -59,3 +59,8 @@ def make_wamid(number: str, chance: random.Random) -> str:
 
 def _with_length(text: str) -> bytes:
     return bytes([len(text)]) + text.encode()
+
+
+def mask(message_id: str | None) -> str:
+    """Leave the end: a wamid's beginning holds the recipient's number, and its end tells two apart."""
+    return f"…{message_id[-10:]}" if message_id else "none"

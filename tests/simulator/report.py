@@ -3,7 +3,9 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from tests.simulator.ledger import EventsVerdict
 from tests.simulator.play import Outcome
 from tests.simulator.quantiles import Quantiles
 
@@ -32,5 +34,20 @@ def write_report(outcome: Outcome, file: Path) -> None:
             {"claim": proof.claim, "holds": proof.holds, "rows": proof.rows} for proof in outcome.verdict.proofs
         ],
         "differences": [asdict(difference) for difference in outcome.verdict.differences],
+        "events": None if outcome.events is None else _events(outcome.events),
     }
     file.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")
+
+
+def _events(verdict: EventsVerdict) -> dict[str, Any]:
+    campaign = {"heard": verdict.campaign_heard, "row": verdict.campaign_row}
+    return {
+        "wanted": verdict.wanted.value,
+        "holds": verdict.holds,
+        "meant": verdict.meant,
+        "heard": verdict.heard,
+        "faults": {fault.value: asdict(found) for fault, found in verdict.faults.items()},
+        "campaign": {name: None if one is None else one.model_dump(mode="json") for name, one in campaign.items()},
+        "campaign_holds": verdict.campaign_holds,
+        "revisions_down": verdict.revisions_down,
+    }

@@ -9,6 +9,7 @@ VARIABLES = {
     "DATABASE_URL": "postgresql://127.0.0.1/nowhere",
     "META_APP_SECRETS": "current, previous",
     "META_VERIFY_TOKENS": "token",
+    "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:9092",
 }
 
 
@@ -22,7 +23,16 @@ def test_help_names_the_commands_and_their_options() -> None:
     assert "play" in commands.output
     assert "demo" in commands.output
     assert options.exit_code == 0
-    for option in ("--recipients", "--rate", "--max-statuses", "--duplicates", "--shuffle", "--seed", "--report"):
+    for option in (
+        "--recipients",
+        "--rate",
+        "--max-statuses",
+        "--duplicates",
+        "--shuffle",
+        "--seed",
+        "--report",
+        "--events",
+    ):
         assert option in options.output
 
 
@@ -43,11 +53,13 @@ def test_the_environment_gives_the_first_secret_and_the_address_of_the_webhook(
 ) -> None:
     for name, value in VARIABLES.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("TOPIC_PREFIX", raising=False)
 
     environment = Environment.read()
 
     assert environment.app_secret == b"current"
     assert environment.webhook_url == "http://127.0.0.1:8080/webhooks/meta"
+    assert environment.topic_prefix == "whatsapp."
 
 
 def test_a_receiver_that_is_not_there_ends_the_play_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -87,6 +87,24 @@ def test_the_earliest_then_least_error_is_the_one_that_is_told(
 
 
 @pytest.mark.parametrize(
+    ("statuses", "events"),
+    [
+        ([], []),
+        (["sent"], ["sent"]),
+        (["delivered"], ["sent", "delivered"]),
+        (["read"], ["sent", "delivered", "read"]),
+        (["played"], ["sent", "delivered", "read"]),
+        (["failed"], ["failed"]),
+        (["sent", "failed"], ["sent", "failed"]),
+        (["failed", "delivered"], ["sent", "delivered", "failed"]),
+        (["warning", "deleted"], []),
+    ],
+)
+def test_what_is_proven_is_heard_of_implied_evidence_included(statuses: list[str], events: list[str]) -> None:
+    assert meant_message(say(status, 0) for status in statuses).events() == events
+
+
+@pytest.mark.parametrize(
     ("statuses", "meant"),
     [
         (["pending", "pending"], MeantCampaign("pending", 0, 0, 0, 0)),
@@ -103,5 +121,6 @@ def test_the_model_has_every_message_of_the_plan_and_no_foreign_one() -> None:
     model = make_model(plan)
 
     assert set(model.messages) == plan.wamids
+    assert {wamid for wamid, _ in model.events} == plan.wamids
     assert model.campaign.status == "completed"
     assert model.campaign.successful_sends + model.campaign.failed_sends == len(plan.recipients)

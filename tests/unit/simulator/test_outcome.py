@@ -7,11 +7,14 @@ from uuid import UUID
 
 from rich.console import Console
 
+from tests.simulator.announcements import CampaignRecord
 from tests.simulator.disorder import Disorder, Shuffle, Sizes
+from tests.simulator.ledger import Events, EventsVerdict, Fault, Found
 from tests.simulator.play import Outcome, Scenario
 from tests.simulator.presentation import print_failure, print_figures, print_funnel, print_proof
 from tests.simulator.progress import show_progress
-from tests.simulator.proof import Difference, Proof, Verdict, mask
+from tests.simulator.proof import Difference, Proof, Verdict
+from tests.simulator.recipients import mask
 from tests.simulator.report import write_report
 from tests.simulator.sender import Pace, Tally
 from tests.unit.simulator.material import START
@@ -36,6 +39,27 @@ HOLDS = Outcome(
     latencies=[0.05],
     verdict=Verdict((PROOF,), ()),
 )
+CAMPAIGN_RECORD = CampaignRecord(
+    campaign_id=CAMPAIGN,
+    user_id=CAMPAIGN,
+    status="completed",
+    total_recipients=3,
+    successful_sends=3,
+    failed_sends=0,
+    delivered_count=3,
+    read_count=3,
+    revision=7,
+)
+HEARD = EventsVerdict(
+    wanted=Events.EXACTLY_ONCE,
+    meant=9,
+    heard=9,
+    faults={fault: Found(0, ()) for fault in Fault},
+    campaign_heard=CAMPAIGN_RECORD,
+    campaign_row=CAMPAIGN_RECORD,
+    revisions_down=0,
+)
+DEAF = replace(HEARD, heard=8, faults=HEARD.faults | {Fault.MISSING: Found(1, ("read of …A=",))}, campaign_heard=None)
 
 
 def printed_by(console: Console) -> str:
@@ -59,6 +83,11 @@ def test_an_outcome_holds_only_if_every_proof_does_and_every_body_was_accepted()
     assert not replace(HOLDS, tally=Tally(given_up={2: "503"})).holds
 
 
+def test_where_somebody_listened_an_outcome_holds_only_if_the_events_do() -> None:
+    assert replace(HOLDS, events=HEARD).holds
+    assert not replace(HOLDS, events=DEAF).holds
+
+
 def test_a_masked_message_id_holds_no_number() -> None:
     assert mask("wamid.HBgLMTU1NTAxNzMzOTEVAgARGBI3QzFEMDlFNDRCNTJGQTkwMzEA") == "…JGQTkwMzEA"
     assert mask(None) == "none"
@@ -76,10 +105,21 @@ def test_the_report_is_json_with_the_figures(tmp_path: Path) -> None:
     assert report["proofs"] == [{"claim": "Counts equal rows.", "holds": True, "rows": [["read_count", 3, 3]]}]
 
 
-def test_a_failure_is_told_with_its_webhooks_proofs_and_rows() -> None:
+def test_the_report_has_the_events_in_numbers_with_examples(tmp_path: Path) -> None:
+    write_report(replace(HOLDS, events=DEAF), tmp_path / "report.json")
+
+    events = json.loads((tmp_path / "report.json").read_text())["events"]
+    assert (events["wanted"], events["holds"], events["meant"], events["heard"]) == ("exactly-once", False, 9, 8)
+    assert events["faults"]["missing"] == {"number": 1, "examples": ["read of …A="]}
+    assert events["campaign"]["heard"] is None
+    assert events["campaign"]["row"]["revision"] == 7
+
+
+def test_a_failure_is_told_with_its_webhooks_proofs_rows_and_events() -> None:
     console = a_console()
     outcome = replace(
         HOLDS,
+        events=DEAF,
         tally=Tally(given_up={2: "503"}),
         verdict=Verdict((replace(PROOF, rows=(("read_count", 3, 4),)),), (Difference(CAMPAIGN, "…A=", "is", "was"),)),
     )
@@ -90,6 +130,8 @@ def test_a_failure_is_told_with_its_webhooks_proofs_and_rows() -> None:
     assert "1 webhooks never got a 200, among them number 2 (503)" in text
     assert "not so: Counts equal rows." in text
     assert f"row {CAMPAIGN}, message …A=" in text
+    assert "events missing: 1, among them read of …A=" in text
+    assert "not so: The last record about the campaign says what its row says." in text
 
 
 def test_nothing_is_told_of_a_play_that_went_well() -> None:
@@ -114,9 +156,10 @@ def test_the_funnel_has_a_bar_for_each_count() -> None:
 def test_figures_are_rates_and_latencies() -> None:
     console = a_console()
 
-    print_figures(console, HOLDS)
+    print_figures(console, replace(HOLDS, events=HEARD))
 
     text = printed_by(console)
+    assert "9 events heard; 9 different ones meant, 0 heard more than once" in text
     assert "8 statuses in 4 webhooks; answers: 4 with 200" in text
     assert "acknowledged: 4 statuses/s; applied: 2 statuses/s (the sender was held to 10 webhooks/s)" in text
     assert "POST to committed row: p50 50.0 ms" in text
