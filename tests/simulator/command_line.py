@@ -20,6 +20,7 @@ from tests.simulator.ledger import Events
 from tests.simulator.play import Scenario, play
 from tests.simulator.presentation import print_failure, print_figures
 from tests.simulator.report import write_report
+from tests.simulator.send_responses import Rows
 from tests.simulator.sender import Pace
 
 # What a shell expects of a program that Ctrl-C ended.
@@ -69,6 +70,13 @@ def play_command(
     wait: Annotated[
         float, typer.Option(help="Seconds the services have to apply what is left after the last answer.")
     ] = 60,
+    rows: Annotated[Rows, typer.Option(help="When the platform stores the wamids, in regard to the statuses.")] = (
+        Rows.BEFORE
+    ),
+    callback_share: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of messages whose wamid it never hears; statuses name their rows."),
+    ] = 0,
     events: Annotated[
         Events, typer.Option(help="How often each event must be published; none: nobody listens.")
     ] = Events.NONE,
@@ -83,6 +91,8 @@ def play_command(
         disorder=Disorder(max_statuses, duplicates, shuffle, sizes),
         pace=Pace(rate, concurrency, timeout, backoff, give_up),
         wait_seconds=wait,
+        rows=rows,
+        callback_share=callback_share,
         events=events,
     )
 

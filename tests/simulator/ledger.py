@@ -1,7 +1,7 @@
 """Which of a campaign's events were heard, how often, and what is wrong with them."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
@@ -9,7 +9,8 @@ from uuid import UUID
 
 from tests.simulator.announcements import Announcement, CampaignRecord, MalformedError, read_campaign, read_event
 from tests.simulator.model import Event
-from tests.simulator.recipients import Recipient, mask
+from tests.simulator.plan import Plan
+from tests.simulator.recipients import mask
 
 EXAMPLES = 5
 
@@ -69,12 +70,12 @@ class EventsVerdict:
 class Ledger:
     """Takes every record of the topics and keeps account of those about one campaign."""
 
-    def __init__(self, campaign_id: UUID, recipients: Sequence[Recipient], meant: frozenset[Event]) -> None:
+    def __init__(self, plan: Plan, meant: frozenset[Event]) -> None:
         # When a record about the campaign was heard last; before the first, when the listening began.
         self.heard_at = time.monotonic()
-        self._campaign_id = campaign_id
-        self._campaign_bytes = str(campaign_id).encode()
-        self._recipients = {recipient.wamid: recipient for recipient in recipients}
+        self._plan = plan
+        self._campaign_bytes = str(plan.campaign_id).encode()
+        self._recipients = {recipient.wamid: recipient for recipient in plan.recipients}
         self._meant = meant
         self._heard = 0
         self._faulty: dict[Fault, set[Event]] = {fault: set() for fault in Fault}
@@ -107,7 +108,7 @@ class Ledger:
         try:
             record = read_campaign(key, value)
         except MalformedError as error:
-            self._faulty[Fault.MALFORMED].add((str(self._campaign_id), f"campaign ({error})"))
+            self._faulty[Fault.MALFORMED].add((str(self._plan.campaign_id), f"campaign ({error})"))
             return
         if self._campaign_heard is not None and record.revision < self._campaign_heard.revision:
             self._revisions_down += 1
@@ -125,10 +126,14 @@ class Ledger:
         )
 
     def _check_addresses(self, announcement: Announcement) -> None:
-        recipient = self._recipients.get(announcement.message_id)
-        if announcement.campaign_id != self._campaign_id:
+        if announcement.campaign_id != self._plan.campaign_id:
             raise MalformedError("campaign_id")
-        if recipient is not None and announcement.recipient != recipient.number:
+        recipient = self._recipients.get(announcement.message_id)
+        if recipient is None:
+            return
+        if announcement.id != self._plan.row_id(recipient.wamid):
+            raise MalformedError("id")
+        if announcement.recipient != recipient.number:
             raise MalformedError("recipient")
 
     def _account(self, event: Event, ce_id: UUID) -> None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
+from uuid import UUID
 
 from tests.simulator.plan import Plan
 from tests.simulator.statuses import Status
@@ -50,7 +51,10 @@ class MeantCampaign:
 
 @dataclass(frozen=True, slots=True)
 class Model:
+    """Messages and the ids of their rows, each by its wamid."""
+
     messages: dict[str, MeantMessage]
+    row_ids: dict[str, UUID]
     campaign: MeantCampaign
 
     @property
@@ -64,7 +68,8 @@ def make_model(plan: Plan) -> Model:
     for status in plan.statuses:
         told[status.recipient.wamid].append(status)
     messages = {recipient.wamid: meant_message(told[recipient.wamid]) for recipient in plan.recipients}
-    return Model(messages, meant_campaign(messages.values()))
+    row_ids = {wamid: plan.row_id(wamid) for wamid in messages}
+    return Model(messages, row_ids, meant_campaign(messages.values()))
 
 
 def meant_message(statuses: Iterable[Status]) -> MeantMessage:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from uuid import UUID, uuid5
 
 from tests.simulator.meta_errors import UNDELIVERABLE
 from tests.simulator.recipients import BusinessNumber, Recipient, make_recipients
@@ -18,6 +19,7 @@ FOREIGN_SHARE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Plan:
+    campaign_id: UUID
     recipients: tuple[Recipient, ...]
     stories: tuple[Story, ...]
     # In the order of their times, the foreign and irrelevant ones among them.
@@ -27,12 +29,28 @@ class Plan:
     def wamids(self) -> frozenset[str]:
         return frozenset(recipient.wamid for recipient in self.recipients)
 
+    def row_id(self, wamid: str) -> UUID:
+        return _row_id(self.campaign_id, wamid)
 
-def make_plan(count: int, business: BusinessNumber, start: int, seed: int) -> Plan:
-    """Make up the whole campaign from these four; `start` is the Unix time of its first message."""
+
+def make_plan(
+    campaign_id: UUID, count: int, business: BusinessNumber, start: int, seed: int, *, callback_share: float = 0
+) -> Plan:
+    """Make up the whole campaign from these; `start` is the Unix time of its first message.
+
+    Of `callback_share` of the messages the platform never hears the wamid; their statuses say their rows' ids instead.
+    """
     chance = random.Random(seed)
     # Other people at another start: a seed that is played again meets no wamid of its first time in the tables.
     recipients = make_recipients(count, business, random.Random(f"{seed} {start}"))
+    # Drawn apart, so that the share changes nothing else.
+    lost = random.Random(f"{seed} lost responses")
+    recipients = [
+        replace(recipient, callback_data=str(_row_id(campaign_id, recipient.wamid)))
+        if lost.random() < callback_share
+        else recipient
+        for recipient in recipients
+    ]
     stories = draw_stories(count, chance)
     statuses = [
         status
@@ -42,7 +60,11 @@ def make_plan(count: int, business: BusinessNumber, start: int, seed: int) -> Pl
     statuses += _irrelevant(recipients, start, chance)
     statuses += _foreign(count, business, start, chance)
     statuses.sort(key=lambda status: status.second)
-    return Plan(tuple(recipients), tuple(stories), tuple(statuses))
+    return Plan(campaign_id, tuple(recipients), tuple(stories), tuple(statuses))
+
+
+def _row_id(campaign_id: UUID, wamid: str) -> UUID:
+    return uuid5(campaign_id, wamid)
 
 
 def _irrelevant(recipients: list[Recipient], start: int, chance: random.Random) -> Iterator[Status]:

@@ -6,7 +6,7 @@ import gc
 import random
 import time
 from dataclasses import dataclass, replace
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from rich.console import Console
 
@@ -23,6 +23,7 @@ from tests.simulator.progress import Show, show_progress
 from tests.simulator.proof import Verdict, wait_until_meant
 from tests.simulator.publication import wait_until_published
 from tests.simulator.queries import query
+from tests.simulator.send_responses import ResponseStore, Rows, draw_responses
 from tests.simulator.sender import Pace, Sender, Tally
 from tests.simulator.sending_platform import create_campaign, find_business_number
 from tests.simulator.subscriber import subscribed
@@ -32,6 +33,8 @@ LATENCY_SAMPLES = 500
 PROGRESS_SECONDS = 0.2
 # A sample is seen at the latest two polls after its row was committed.
 LAST_SAMPLES_DEADLINE_SECONDS = 2
+# The platform's last statements after the last answer; a database that is away has this time to come back.
+PLATFORM_DEADLINE_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,9 @@ class Scenario:
     wait_seconds: float
     # Instead of a rate: the traffic is spread over this time.
     spread_seconds: float | None = None
+    rows: Rows = Rows.BEFORE
+    # The share of messages of which the platform never hears the wamid.
+    callback_share: float = 0
     events: Events = Events.NONE
 
 
@@ -78,9 +84,18 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
     console.print(f"verified: GET {environment.webhook_url} returned Meta's challenge {challenge}")
     async with connect(environment.database_url) as connection:
         number = await find_business_number(connection, USERNAME)
-        plan = make_plan(scenario.recipients, number, scenario.start, scenario.seed)
+        # New each time: a seed and start that are played again have rows of their own.
+        campaign_id = uuid4()
+        plan = make_plan(
+            campaign_id,
+            scenario.recipients,
+            number,
+            scenario.start,
+            scenario.seed,
+            callback_share=scenario.callback_share,
+        )
         name = f"Simulated campaign, seed {scenario.seed}"
-        campaign_id = await create_campaign(connection, USERNAME, name, plan.recipients, number)
+        await create_campaign(connection, USERNAME, name, plan, scenario.rows)
     bodies = make_bodies(plan.statuses, scenario.disorder, scenario.seed)
     statuses = sum(body.count() for body in bodies)
     pace = scenario.pace
@@ -92,9 +107,15 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
     )
     model = make_model(plan)
     listening = scenario.events is not Events.NONE
-    ledger = Ledger(campaign_id, plan.recipients, model.events) if listening else None
+    ledger = Ledger(plan, model.events) if listening else None
     watch = LatencyWatch(draw_samples(bodies, plan.wamids, LATENCY_SAMPLES, scenario.seed))
-    sender = Sender(environment.webhook_url, environment.app_secret, pace, watch.on_post)
+    responses = ResponseStore(draw_responses(plan, scenario.rows, len(bodies), scenario.seed))
+
+    def on_post(place: int, moment: float) -> None:
+        watch.on_post(place, moment)
+        responses.reach(place)
+
+    sender = Sender(environment.webhook_url, environment.app_secret, pace, on_post)
     # The plan stays to the end; without it a full collection has nothing to walk through in the middle of the sending.
     gc.collect()
     gc.freeze()
@@ -105,9 +126,13 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
             contextlib.nullcontext() if ledger is None else subscribed(environment, ledger),
         ):
             begin = time.monotonic()
-            await sender.send(bodies)
-            acknowledged = time.monotonic()
-            deadline = acknowledged + scenario.wait_seconds
+            async with in_background(responses.store(environment.database_url)) as storing:
+                await sender.send(bodies)
+                acknowledged = time.monotonic()
+                responses.reach(len(bodies))
+                async with asyncio.timeout(PLATFORM_DEADLINE_SECONDS):
+                    await storing
+            deadline = time.monotonic() + scenario.wait_seconds
             verdict = await wait_until_meant(environment.database_url, campaign_id, model, deadline)
             applied = time.monotonic()
             events = None

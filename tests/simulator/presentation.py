@@ -72,7 +72,7 @@ def print_failure(console: Console, outcome: Outcome) -> None:
             console.print(f"✘ not so: {proof.claim}", style="bold red")
             console.print(_table(proof.columns, proof.rows))
     for difference in outcome.verdict.differences:
-        console.print(f"  row {difference.row_id}, message {difference.message_id}", markup=False)
+        console.print(f"  row {difference.row_id}", markup=False)
         console.print(f"    stored {difference.stored}\n    meant  {difference.meant}", markup=False)
     if outcome.events is not None:
         _print_events_failure(console, outcome.events)

@@ -10,13 +10,12 @@ from uuid import UUID
 from tests.simulator.database import Connection, ask_until
 from tests.simulator.model import Model
 from tests.simulator.queries import query
-from tests.simulator.recipients import mask
 
 POLL_SECONDS = 0.1
 EXAMPLES = 5
 
 MESSAGE_COLUMNS = (
-    "message_id", "status", "sent_at", "delivered_at", "read_at", "failed_at", "error_code", "error_message"
+    "id", "message_id", "status", "sent_at", "delivered_at", "read_at", "failed_at", "error_code", "error_message"
 )  # fmt: skip
 CAMPAIGN_COLUMNS = ("status", "successful_sends", "failed_sends", "delivered_count", "read_count")
 
@@ -39,8 +38,7 @@ class Proof:
 class Difference:
     """A message that is not as meant; a side is None where there is no row."""
 
-    row_id: UUID | None
-    message_id: str
+    row_id: UUID
     stored: str | None
     meant: str | None
 
@@ -88,10 +86,7 @@ async def _judge(connection: Connection, campaign_id: UUID) -> Verdict:
     differences = await connection.fetch(query("differences"), campaign_id, EXAMPLES)
     return Verdict(
         tuple(proofs),
-        tuple(
-            Difference(found["row_id"], mask(found["message_id"]), found["stored"], found["meant"])
-            for found in differences
-        ),
+        tuple(Difference(found["row_id"], found["stored"], found["meant"]) for found in differences),
     )
 
 
@@ -109,6 +104,7 @@ async def _load(connection: Connection, model: Model) -> None:
         columns=MESSAGE_COLUMNS,
         records=(
             (
+                model.row_ids[wamid],
                 wamid,
                 meant.status,
                 _timestamp(meant.sent_at),

@@ -32,5 +32,4 @@ async def wait_until_published(
 
 async def _campaign_row(connection: Connection, campaign_id: UUID) -> CampaignRecord | None:
     row = await connection.fetchrow(query("campaign_record"), campaign_id)
-    # asyncpg's UUIDs are of a class of its own, which equals the usual one.
     return None if row is None else CampaignRecord.model_validate(dict(row))

@@ -31,6 +31,8 @@ class Recipient:
     name: str
     username: str | None
     business: BusinessNumber
+    # What the platform gave Meta to repeat in every status of the message.
+    callback_data: str | None = None
 
 
 def make_recipients(count: int, business: BusinessNumber, chance: random.Random) -> list[Recipient]:

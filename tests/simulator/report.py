@@ -20,6 +20,8 @@ def write_report(outcome: Outcome, file: Path) -> None:
         "campaign_id": str(outcome.campaign_id),
         "recipients": scenario.recipients,
         "rate": scenario.pace.rate,
+        "rows": scenario.rows.value,
+        "callback_share": scenario.callback_share,
         "bodies": outcome.bodies,
         "statuses": outcome.statuses,
         "bodies_acknowledged": tally.bodies_acknowledged,

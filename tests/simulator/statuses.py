@@ -30,6 +30,8 @@ def status_as_json(status: Status) -> dict[str, Any]:
         "timestamp": str(status.second),
         "recipient_id": recipient.number,
     }
+    if recipient.callback_data is not None:
+        stated["biz_opaque_callback_data"] = recipient.callback_data
     if status.payment_id is not None:
         return stated | {"type": "payment", "payment": _payment(status)}
     if status.status != "failed":

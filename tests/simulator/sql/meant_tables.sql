@@ -1,6 +1,7 @@
 -- What the simulator meant, for this session only.
 CREATE TEMPORARY TABLE meant_messages (
-  message_id text PRIMARY KEY,
+  id uuid PRIMARY KEY,
+  message_id text NOT NULL,
   status text NOT NULL,
   sent_at timestamp,
   delivered_at timestamp,

@@ -2,16 +2,16 @@
 -- many pairs are the same in every column.
 SELECT
   count(message.id) AS rows,
-  count(meant.message_id) AS meant,
+  count(meant.id) AS meant,
   count(*) AS pairs,
   count(*) FILTER (
     WHERE (
-      message.message_id, message.status, message.sent_at, message.delivered_at, message.read_at,
+      message.id, message.message_id, message.status, message.sent_at, message.delivered_at, message.read_at,
       message.failed_at, message.error_code, message.error_message
     ) IS NOT DISTINCT FROM (
-      meant.message_id, meant.status, meant.sent_at, meant.delivered_at, meant.read_at,
+      meant.id, meant.message_id, meant.status, meant.sent_at, meant.delivered_at, meant.read_at,
       meant.failed_at, meant.error_code, meant.error_message
     )
   ) AS pairs_the_same
 FROM (SELECT * FROM message_logs WHERE campaign_id = $1) AS message
-FULL JOIN meant_messages AS meant ON meant.message_id = message.message_id
+FULL JOIN meant_messages AS meant ON meant.id = message.id

@@ -31,6 +31,8 @@ def test_help_names_the_commands_and_their_options() -> None:
         "--shuffle",
         "--seed",
         "--report",
+        "--rows",
+        "--callback-share",
         "--events",
     ):
         assert option in options.output

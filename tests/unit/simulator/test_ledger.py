@@ -10,12 +10,12 @@ import pytest
 
 from tests.simulator.announcements import CampaignRecord
 from tests.simulator.ledger import Events, EventsVerdict, Fault, Ledger
-from tests.unit.simulator.material import a_plan
+from tests.unit.simulator.material import CAMPAIGN, a_plan
 
-CAMPAIGN = UUID("00000000-0000-4000-8000-000000000051")
 OTHER_CAMPAIGN = UUID("00000000-0000-4000-8000-000000000052")
 USER = UUID("00000000-0000-4000-8000-000000000003")
-RECIPIENT, STRANGER = a_plan().recipients[:2]
+RECIPIENT, STRANGER = a_plan(recipients=2).recipients
+PLAN = replace(a_plan(recipients=2), recipients=(RECIPIENT,))
 MEANT = frozenset({(RECIPIENT.wamid, "sent"), (RECIPIENT.wamid, "delivered")})
 TIME = "2026-10-01T00:00:00Z"
 ROW = CampaignRecord(
@@ -58,7 +58,7 @@ class Record:
     def value(self) -> bytes:
         times = dict.fromkeys(("sent_at", "delivered_at", "read_at", "failed_at"))
         value = {
-            "id": str(USER),
+            "id": str(PLAN.row_id(self.message_id)),
             "message_id": self.message_id,
             "campaign_id": str(CAMPAIGN),
             "user_id": str(USER),
@@ -76,7 +76,7 @@ SENT, DELIVERED = Record("sent"), Record("delivered")
 
 
 def a_ledger() -> Ledger:
-    return Ledger(CAMPAIGN, [RECIPIENT], MEANT)
+    return Ledger(PLAN, MEANT)
 
 
 def judge(*records: Record, wanted: Events = Events.EXACTLY_ONCE, campaigns: Iterable[int] = (4,)) -> EventsVerdict:
@@ -170,6 +170,7 @@ def test_what_is_about_another_campaign_is_not_looked_at() -> None:
         (SENT.changed(error={"code": "131026", "message": None}), "error.code"),
         (SENT.changed(message_id=STRANGER.wamid), "key"),
         (SENT.changed(campaign_id=str(OTHER_CAMPAIGN)), "campaign_id"),
+        (SENT.changed(id=str(PLAN.row_id(STRANGER.wamid))), "id"),
         (SENT.changed(recipient=STRANGER.number), "recipient"),
     ],
 )

@@ -122,5 +122,6 @@ def test_the_model_has_every_message_of_the_plan_and_no_foreign_one() -> None:
 
     assert set(model.messages) == plan.wamids
     assert {wamid for wamid, _ in model.events} == plan.wamids
+    assert model.row_ids == {wamid: plan.row_id(wamid) for wamid in plan.wamids}
     assert model.campaign.status == "completed"
     assert model.campaign.successful_sends + model.campaign.failed_sends == len(plan.recipients)

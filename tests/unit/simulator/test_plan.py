@@ -41,6 +41,20 @@ def test_what_must_change_nothing_is_there() -> None:
     assert len({status.recipient.business for status in foreign}) == 2
 
 
+def test_a_share_of_the_messages_names_its_rows_in_their_statuses_and_nothing_else_changes() -> None:
+    plan, without = a_plan(callback_share=0.25), a_plan()
+    named = [recipient for recipient in plan.recipients if recipient.callback_data is not None]
+
+    assert 0.15 < len(named) / len(plan.recipients) < 0.35
+    assert all(recipient.callback_data == str(plan.row_id(recipient.wamid)) for recipient in named)
+    assert len({plan.row_id(recipient.wamid) for recipient in plan.recipients}) == len(plan.recipients)
+    assert [recipient.wamid for recipient in plan.recipients] == [recipient.wamid for recipient in without.recipients]
+    assert [(status.status, status.second) for status in plan.statuses] == [
+        (status.status, status.second) for status in without.statuses
+    ]
+    assert all(recipient.callback_data is not None for recipient in a_plan(callback_share=1).recipients)
+
+
 def test_errors_come_in_every_shape() -> None:
     errors = [status.errors for status in a_plan(recipients=2000).statuses if status.status == "failed"]
 

@@ -140,6 +140,16 @@ def test_a_failed_status_comes_without_contacts() -> None:
     assert "errors" not in value["statuses"][0]
 
 
+@pytest.mark.parametrize("payment_id", [None, "gBGGorder"])
+def test_every_status_of_a_message_repeats_its_callback_data(payment_id: str | None) -> None:
+    recipient = replace(a_plan().recipients[0], callback_data="anything")
+
+    encoded = encode_body(Body((((Status(recipient, "sent", START, payment_id=payment_id),),),)))
+
+    stated = json.loads(encoded)["entry"][0]["changes"][0]["value"]["statuses"][0]
+    assert stated["biz_opaque_callback_data"] == "anything"
+
+
 def test_a_payment_status_is_marked_as_one() -> None:
     recipient = a_plan().recipients[0]
 
