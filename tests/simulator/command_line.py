@@ -17,6 +17,7 @@ from tests.simulator.disorder import Disorder, Shuffle, Sizes
 from tests.simulator.environment import Environment
 from tests.simulator.failure import SimulationError
 from tests.simulator.ledger import Events
+from tests.simulator.misbehaviour import Platform
 from tests.simulator.play import Scenario, play
 from tests.simulator.presentation import print_failure, print_figures
 from tests.simulator.report import write_report
@@ -77,6 +78,10 @@ def play_command(
         float,
         typer.Option(min=0, max=1, help="Share of messages whose wamid it never hears; statuses name their rows."),
     ] = 0,
+    platform: Annotated[
+        Platform, typer.Option(help="rough: it writes wrong statuses and counts, and locks what the services need.")
+    ] = Platform.WELL_BEHAVED,
+    lock_seconds: Annotated[float, typer.Option(min=0, help="How long a rough platform holds rows locked.")] = 3,
     events: Annotated[
         Events, typer.Option(help="How often each event must be published; none: nobody listens.")
     ] = Events.NONE,
@@ -93,6 +98,8 @@ def play_command(
         wait_seconds=wait,
         rows=rows,
         callback_share=callback_share,
+        platform=platform,
+        lock_seconds=lock_seconds,
         events=events,
     )
 

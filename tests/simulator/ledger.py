@@ -90,15 +90,17 @@ class Ledger:
         message_id = (key or b"").decode(errors="replace")
         if message_id not in self._recipients and self._campaign_bytes not in value:
             return
-        self.heard_at = time.monotonic()
-        self._heard += 1
         try:
             cloud_event, announcement = read_event(event, key, headers, value)
+            if self._is_about_another_row(announcement):
+                return
             self._check_addresses(announcement)
         except MalformedError as error:
             self._faulty[Fault.MALFORMED].add((message_id, f"{event} ({error})"))
         else:
             self._account((message_id, event), cloud_event.ce_id)
+        self.heard_at = time.monotonic()
+        self._heard += 1
 
     def note_campaign(self, key: bytes | None, value: bytes) -> None:
         """Take a record of the topic of campaigns."""
@@ -124,6 +126,11 @@ class Ledger:
             campaign_row=campaign_row,
             revisions_down=self._revisions_down,
         )
+
+    def _is_about_another_row(self, announcement: Announcement) -> bool:
+        """Tell the row that a campaign of the same seed and start has of the same message."""
+        ours = announcement.campaign_id == self._plan.campaign_id
+        return not ours and announcement.id != self._plan.row_id(announcement.message_id)
 
     def _check_addresses(self, announcement: Announcement) -> None:
         if announcement.campaign_id != self._plan.campaign_id:

@@ -5,7 +5,8 @@ import contextlib
 import gc
 import random
 import time
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
 from uuid import UUID, uuid4
 
 from rich.console import Console
@@ -17,8 +18,9 @@ from tests.simulator.environment import Environment
 from tests.simulator.handshake import shake_hands
 from tests.simulator.latency import LatencyWatch, draw_samples
 from tests.simulator.ledger import Events, EventsVerdict, Ledger
+from tests.simulator.misbehaviour import Misbehaviour, Misdeed, MisdeedTally, Platform, repairable_rows
 from tests.simulator.model import make_model
-from tests.simulator.plan import make_plan
+from tests.simulator.plan import Plan, make_plan
 from tests.simulator.progress import Show, show_progress
 from tests.simulator.proof import Verdict, wait_until_meant
 from tests.simulator.publication import wait_until_published
@@ -53,6 +55,9 @@ class Scenario:
     rows: Rows = Rows.BEFORE
     # The share of messages of which the platform never hears the wamid.
     callback_share: float = 0
+    platform: Platform = Platform.WELL_BEHAVED
+    # How long a rough platform holds rows in one transaction.
+    lock_seconds: float = 3
     events: Events = Events.NONE
 
 
@@ -69,33 +74,22 @@ class Outcome:
     # From the POST of a sampled status to its row.
     latencies: list[float]
     verdict: Verdict
+    misdeeds: MisdeedTally = field(default_factory=MisdeedTally)
     # None where nobody listened.
     events: EventsVerdict | None = None
 
     @property
     def holds(self) -> bool:
         heard = self.events is None or self.events.holds
-        return self.verdict.holds and heard and not self.tally.given_up
+        return self.verdict.holds and heard and not self.tally.given_up and not self.misdeeds.deadlocks
 
 
 async def play(environment: Environment, scenario: Scenario, console: Console) -> Outcome:
     chance = random.Random(scenario.seed)
     challenge = await shake_hands(environment.webhook_url, environment.verify_token, chance)
     console.print(f"verified: GET {environment.webhook_url} returned Meta's challenge {challenge}")
-    async with connect(environment.database_url) as connection:
-        number = await find_business_number(connection, USERNAME)
-        # New each time: a seed and start that are played again have rows of their own.
-        campaign_id = uuid4()
-        plan = make_plan(
-            campaign_id,
-            scenario.recipients,
-            number,
-            scenario.start,
-            scenario.seed,
-            callback_share=scenario.callback_share,
-        )
-        name = f"Simulated campaign, seed {scenario.seed}"
-        await create_campaign(connection, USERNAME, name, plan, scenario.rows)
+    plan = await _write_campaign(environment, scenario)
+    campaign_id = plan.campaign_id
     bodies = make_bodies(plan.statuses, scenario.disorder, scenario.seed)
     statuses = sum(body.count() for body in bodies)
     pace = scenario.pace
@@ -110,6 +104,7 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
     ledger = Ledger(plan, model.events) if listening else None
     watch = LatencyWatch(draw_samples(bodies, plan.wamids, LATENCY_SAMPLES, scenario.seed))
     responses = ResponseStore(draw_responses(plan, scenario.rows, len(bodies), scenario.seed))
+    misbehaviour = Misbehaviour(campaign_id, repairable_rows(model), scenario.lock_seconds, scenario.seed)
 
     def on_post(place: int, moment: float) -> None:
         watch.on_post(place, moment)
@@ -126,12 +121,9 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
             contextlib.nullcontext() if ledger is None else subscribed(environment, ledger),
         ):
             begin = time.monotonic()
-            async with in_background(responses.store(environment.database_url)) as storing:
+            async with _platform_at_work(environment, scenario, responses, misbehaviour):
                 await sender.send(bodies)
                 acknowledged = time.monotonic()
-                responses.reach(len(bodies))
-                async with asyncio.timeout(PLATFORM_DEADLINE_SECONDS):
-                    await storing
             deadline = time.monotonic() + scenario.wait_seconds
             verdict = await wait_until_meant(environment.database_url, campaign_id, model, deadline)
             applied = time.monotonic()
@@ -153,8 +145,43 @@ async def play(environment: Environment, scenario: Scenario, console: Console) -
         applied_seconds=applied - begin,
         latencies=watch.latencies,
         verdict=verdict,
+        misdeeds=misbehaviour.tally,
         events=events,
     )
+
+
+async def _write_campaign(environment: Environment, scenario: Scenario) -> Plan:
+    async with connect(environment.database_url) as connection:
+        plan = make_plan(
+            # New each time: a seed and start that are played again have rows of their own.
+            uuid4(),
+            scenario.recipients,
+            await find_business_number(connection, USERNAME),
+            scenario.start,
+            scenario.seed,
+            callback_share=scenario.callback_share,
+        )
+        name = f"Simulated campaign, seed {scenario.seed}"
+        await create_campaign(connection, USERNAME, name, plan, scenario.rows)
+    return plan
+
+
+@contextlib.asynccontextmanager
+async def _platform_at_work(
+    environment: Environment, scenario: Scenario, responses: ResponseStore, misbehaviour: Misbehaviour
+) -> AsyncIterator[None]:
+    """Let the platform write until the block has sent everything, and then finish."""
+    misdeeds = list(Misdeed) if scenario.platform is Platform.ROUGH else []
+    async with (
+        in_background(responses.store(environment.database_url)) as storing,
+        in_background(misbehaviour.go_on(environment.database_url, misdeeds)) as misbehaving,
+    ):
+        yield
+        misbehaviour.end()
+        responses.end()
+        async with asyncio.timeout(PLATFORM_DEADLINE_SECONDS):
+            await misbehaving
+            await storing
 
 
 async def _follow(database_url: str, campaign_id: UUID, tally: Tally, show: Show) -> None:

@@ -42,6 +42,10 @@ def print_figures(console: Console, outcome: Outcome) -> None:
         f"  POST to committed row: {Quantiles.of(outcome.latencies) or 'nothing was seen'} ({len(outcome.latencies):,} "
         f"statuses looked for every {POLL_SECONDS * 1000:.0f} ms, which is the resolution)"
     )
+    if outcome.misdeeds.rows:
+        rows = ", ".join(f"{misdeed.value} {number:,}" for misdeed, number in outcome.misdeeds.rows.items())
+        errors = ", ".join(f"{number:,} {name}" for name, number in outcome.misdeeds.errors.items())
+        console.print(f"  the platform's misdeeds, in rows: {rows}; its errors: {errors or 'none'}")
     if (events := outcome.events) is not None:
         console.print(
             f"  {events.heard:,} events heard; {events.meant:,} different ones meant, "
@@ -74,6 +78,8 @@ def print_failure(console: Console, outcome: Outcome) -> None:
     for difference in outcome.verdict.differences:
         console.print(f"  row {difference.row_id}", markup=False)
         console.print(f"    stored {difference.stored}\n    meant  {difference.meant}", markup=False)
+    if outcome.misdeeds.deadlocks:
+        console.print(f"✘ the platform was the victim of {outcome.misdeeds.deadlocks:,} deadlocks", style="bold red")
     if outcome.events is not None:
         _print_events_failure(console, outcome.events)
 

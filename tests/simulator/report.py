@@ -36,6 +36,7 @@ def write_report(outcome: Outcome, file: Path) -> None:
             {"claim": proof.claim, "holds": proof.holds, "rows": proof.rows} for proof in outcome.verdict.proofs
         ],
         "differences": [asdict(difference) for difference in outcome.verdict.differences],
+        "platform": _platform(outcome),
         "events": None if outcome.events is None else _events(outcome.events),
     }
     file.write_text(json.dumps(report, indent=2, default=str) + "\n", encoding="utf-8")
@@ -52,4 +53,14 @@ def _events(verdict: EventsVerdict) -> dict[str, Any]:
         "campaign": {name: None if one is None else one.model_dump(mode="json") for name, one in campaign.items()},
         "campaign_holds": verdict.campaign_holds,
         "revisions_down": verdict.revisions_down,
+    }
+
+
+def _platform(outcome: Outcome) -> dict[str, Any]:
+    misdeeds = outcome.misdeeds
+    return {
+        "manners": outcome.scenario.platform.value,
+        "rows": {misdeed.value: number for misdeed, number in misdeeds.rows.items()},
+        "deadlocks": misdeeds.deadlocks,
+        "errors": dict(misdeeds.errors),
     }

@@ -63,6 +63,10 @@ class ResponseStore:
         self._reached = max(self._reached, place)
         self._moved.set()
 
+    def end(self) -> None:
+        """Take all places as reached."""
+        self.reach(max((response.place for response in self._responses), default=0))
+
     async def store(self, database_url: str) -> None:
         """End when all are stored; a database that is away is waited for."""
         while self._stored < len(self._responses):

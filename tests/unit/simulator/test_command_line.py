@@ -32,6 +32,8 @@ def test_help_names_the_commands_and_their_options() -> None:
         "--seed",
         "--report",
         "--rows",
+        "--platform",
+        "--lock-seconds",
         "--callback-share",
         "--events",
     ):

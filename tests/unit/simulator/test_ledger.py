@@ -146,10 +146,11 @@ def test_an_event_without_evidence_or_of_a_strange_message_is_unexpected() -> No
 
 def test_what_is_about_another_campaign_is_not_looked_at() -> None:
     strange = Record("sent", STRANGER.wamid).changed(campaign_id=str(OTHER_CAMPAIGN), status="nonsense")
+    same_message = SENT.changed(campaign_id=str(OTHER_CAMPAIGN), id=str(USER))
     ledger = a_ledger()
     ledger.note_campaign(str(OTHER_CAMPAIGN).encode(), b"nonsense")
 
-    assert judge(SENT, DELIVERED, strange).holds
+    assert judge(SENT, DELIVERED, strange, same_message).holds
     assert ledger.judge(Events.EXACTLY_ONCE, ROW).campaign_heard is None
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from tests.simulator.announcements import CampaignRecord
 from tests.simulator.disorder import Disorder, Shuffle, Sizes
 from tests.simulator.ledger import Events, EventsVerdict, Fault, Found
+from tests.simulator.misbehaviour import Misdeed, MisdeedTally
 from tests.simulator.play import Outcome, Scenario
 from tests.simulator.presentation import print_failure, print_figures, print_funnel, print_proof
 from tests.simulator.progress import show_progress
@@ -57,6 +58,7 @@ HEARD = EventsVerdict(
     campaign_row=CAMPAIGN_RECORD,
     revisions_down=0,
 )
+ROUGH = MisdeedTally(Counter({Misdeed.ROWS_HELD: 20}), deadlocks=1, errors=Counter({"OSError": 2}))
 DEAF = replace(HEARD, heard=8, faults=HEARD.faults | {Fault.MISSING: Found(1, ("read of …A=",))}, campaign_heard=None)
 
 
@@ -79,6 +81,11 @@ def test_an_outcome_holds_only_if_every_proof_does_and_every_body_was_accepted()
     assert HOLDS.holds
     assert not replace(HOLDS, verdict=Verdict((PROOF, replace(PROOF, rows=())), ())).holds
     assert not replace(HOLDS, tally=Tally(given_up={2: "503"})).holds
+
+
+def test_an_outcome_does_not_hold_if_the_platform_was_the_victim_of_a_deadlock() -> None:
+    assert not replace(HOLDS, misdeeds=ROUGH).holds
+    assert replace(HOLDS, misdeeds=replace(ROUGH, deadlocks=0)).holds
 
 
 def test_where_somebody_listened_an_outcome_holds_only_if_the_events_do() -> None:
@@ -113,11 +120,23 @@ def test_the_report_has_the_events_in_numbers_with_examples(tmp_path: Path) -> N
     assert events["campaign"]["row"]["revision"] == 7
 
 
-def test_a_failure_is_told_with_its_webhooks_proofs_rows_and_events() -> None:
+def test_the_report_has_the_platforms_misdeeds(tmp_path: Path) -> None:
+    write_report(replace(HOLDS, misdeeds=ROUGH), tmp_path / "report.json")
+
+    assert json.loads((tmp_path / "report.json").read_text())["platform"] == {
+        "manners": "well-behaved",
+        "rows": {"rows_held": 20},
+        "deadlocks": 1,
+        "errors": {"OSError": 2},
+    }
+
+
+def test_a_failure_is_told_with_its_webhooks_proofs_rows_deadlocks_and_events() -> None:
     console = a_console()
     outcome = replace(
         HOLDS,
         events=DEAF,
+        misdeeds=ROUGH,
         tally=Tally(given_up={2: "503"}),
         verdict=Verdict((replace(PROOF, rows=(("read_count", 3, 4),)),), (Difference(CAMPAIGN, "is", "was"),)),
     )
@@ -128,6 +147,7 @@ def test_a_failure_is_told_with_its_webhooks_proofs_rows_and_events() -> None:
     assert "1 webhooks never got a 200, among them number 2 (503)" in text
     assert "not so: Counts equal rows." in text
     assert f"row {CAMPAIGN}" in text
+    assert "the platform was the victim of 1 deadlocks" in text
     assert "events missing: 1, among them read of …A=" in text
     assert "not so: The last record about the campaign says what its row says." in text
 
@@ -154,9 +174,10 @@ def test_the_funnel_has_a_bar_for_each_count() -> None:
 def test_figures_are_rates_and_latencies() -> None:
     console = a_console()
 
-    print_figures(console, replace(HOLDS, events=HEARD))
+    print_figures(console, replace(HOLDS, events=HEARD, misdeeds=ROUGH))
 
     text = printed_by(console)
+    assert "the platform's misdeeds, in rows: rows_held 20; its errors: 2 OSError" in text
     assert "9 events heard; 9 different ones meant, 0 heard more than once" in text
     assert "8 statuses in 4 webhooks; answers: 4 with 200" in text
     assert "acknowledged: 4 statuses/s; applied: 2 statuses/s (the sender was held to 10 webhooks/s)" in text
