@@ -10,14 +10,15 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 
 from ingest_service import metrics
-from ingest_service.publisher import Publisher
 from ingest_service.receiver import Limits, Receiver
 from ingest_service.settings import IngestSettings
 from ingest_service.verification import TokenSource, Verification
 from ingest_service.verify_tokens import DatabaseTokens
 from shared import internal_listener, logs
 from shared.probe import Probe
+from shared.publisher import Publisher
 from shared.settings import read_or_exit
+from shared.topics import RAW_TOPICS
 
 WEBHOOK_PATH: Final = "/webhooks/meta"
 
@@ -28,7 +29,7 @@ def create() -> Starlette:
     """Build the application of one worker from the environment; uvicorn calls this in each."""
     settings = read_or_exit(IngestSettings)
     logs.configure(settings.log_level, "ingest_service")
-    publisher = Publisher(settings, settings.publish_timeout)
+    publisher = Publisher(settings, RAW_TOPICS, settings.publish_timeout, metrics.PUBLISHER)
     limits = Limits(
         body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_timeout,

@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from shared.publisher import PublisherMetrics
+
 # Meta wants a median under 250 ms and less than 1 % over 1 s (Meta: throughput), so both are bucket limits.
 ANSWER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -13,13 +15,15 @@ ANSWER_LATENCY: Final = Histogram(
 )
 SIGNATURE_FAULTS: Final = Counter("ingest_signature_faults", "Signatures refused, by reason", ["reason"])
 SIGNATURES: Final = Counter("ingest_signatures", "Signatures accepted, by position in META_APP_SECRETS", ["secret"])
-RECORDS: Final = Counter("ingest_records", "Records acknowledged by Kafka, by topic without its prefix", ["topic"])
-PUBLISH_LATENCY: Final = Histogram(
-    "ingest_publish_seconds",
-    "From a group of records handed over to all acknowledged, in seconds",
-    buckets=ANSWER_SECONDS,
+PUBLISHER: Final = PublisherMetrics(
+    records=Counter("ingest_records", "Records acknowledged by Kafka, by topic without its prefix", ["topic"]),
+    latency=Histogram(
+        "ingest_publish_seconds",
+        "From a group of records handed over to all acknowledged, in seconds",
+        buckets=ANSWER_SECONDS,
+    ),
+    failures=Counter("ingest_publish_failures", "Record batches that Kafka did not acknowledge"),
 )
-PUBLISH_FAILURES: Final = Counter("ingest_publish_failures", "Record batches that Kafka did not acknowledge")
 IN_FLIGHT: Final = Gauge("ingest_requests_in_flight", "Webhooks being handled", multiprocess_mode="livesum")
 VERIFICATIONS: Final = Counter("ingest_verifications", "Meta's verification requests, by outcome", ["outcome"])
 BROKER_REACHABLE: Final = Gauge("ingest_broker_reachable", "1 while Kafka answers, else 0", multiprocess_mode="livemin")

@@ -17,9 +17,9 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from ingest_service import metrics
-from ingest_service.envelope import split
-from ingest_service.publisher import NotPublishedError, Publisher
 from ingest_service.signature import SignatureFault, matching_secret, presented
+from shared.envelope import split
+from shared.publisher import NotPublishedError, Publisher
 from shared.raw import rfc3339
 
 # After a refusal the rest of the body is read and dropped for a moment: a connection closed while the client is

@@ -12,8 +12,9 @@ from shared import kafka, postgres
 from shared.settings import read_or_exit
 from shared.topics import TOPICS
 from status_service import app
+from status_service.database import DatabaseUnavailableError
+from status_service.dead_letters import TooManyDeadLettersError
 from status_service.settings import StatusSettings, TopicSettings
-from status_service.store import DatabaseUnavailableError
 
 T = TypeVar("T")
 
@@ -44,7 +45,7 @@ def topics() -> None:
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     try:
         return uvloop.run(coroutine)
-    except (kafka.KafkaUnavailableError, kafka.TopicsError, DatabaseUnavailableError) as error:
+    except (kafka.KafkaUnavailableError, kafka.TopicsError, DatabaseUnavailableError, TooManyDeadLettersError) as error:
         sys.stderr.write(f"status_service: {error}\n")
         raise SystemExit(1) from None
     except asyncpg.PostgresError as error:

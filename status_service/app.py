@@ -1,29 +1,85 @@
 """The consumer's composition root."""
 
 import asyncio
+import contextlib
 import signal
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final
 
 import structlog
 
-from shared import internal_listener, kafka, logs
+from shared import internal_listener, kafka, logs, postgres
 from shared.probe import Probe
-from shared.topics import RAW_STATUS
-from status_service import metrics, store
+from shared.publisher import Publisher
+from shared.topics import EVENT_TOPICS, RAW_STATUS
+from status_service import background, database, metrics, parking, reconcile
+from status_service.campaigns import CampaignPublisher
 from status_service.consumer import StatusConsumer
-from status_service.settings import StatusSettings
+from status_service.database import Database
+from status_service.dead_letters import DeadLetters
+from status_service.outbox import Outbox
+from status_service.parking import Sweep
+from status_service.reconcile import BackgroundReconciler, Reconciler
+from status_service.settings import CommandSettings, StatusSettings
+from status_service.store import Store
+
+# A broker's election of a leader is over by then; what is not acknowledged is tried again.
+PUBLISH_TIMEOUT_SECONDS: Final = 5.0
+# What was published last is forgotten before the service ends, so that the next one has nothing to publish again.
+LAST_FLUSH_DEADLINE_SECONDS: Final = 1.0
+FLUSH_PAUSE_SECONDS: Final = 0.5
+# A consumer that was killed is missed for this long.
+INHERIT_PAUSE_SECONDS: Final = 5.0
+EXPIRE_PAUSE_SECONDS: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the service and its commands have in common."""
+
+    database: Database
+    publisher: Publisher
+    store: Store
+    dead_letters: DeadLetters
+    campaigns: CampaignPublisher
+    outbox: Outbox
+    reconciler: Reconciler
+
+
+@contextlib.asynccontextmanager
+async def parts(settings: CommandSettings) -> AsyncIterator[Parts]:
+    """Connect and wire. Raises KafkaUnavailableError, TopicsError, DatabaseUnavailableError."""
+    await kafka.check_topics(settings, [RAW_STATUS, *EVENT_TOPICS])
+    async with database.connected(str(settings.database_url)) as connected:
+        publisher = Publisher(settings, EVENT_TOPICS, PUBLISH_TIMEOUT_SECONDS, metrics.PUBLISHER)
+        store = Store(connected, settings.parked_ttl)
+        dead_letters = DeadLetters(publisher, settings.topic_prefix)
+        campaigns = CampaignPublisher(connected, publisher)
+        outbox = Outbox(connected, publisher, campaigns, dead_letters)
+        await publisher.start()
+        try:
+            yield Parts(connected, publisher, store, dead_letters, campaigns, outbox, Reconciler(connected, store))
+        finally:
+            await publisher.stop()
+            with contextlib.suppress(*postgres.ERRORS):
+                async with asyncio.timeout(LAST_FLUSH_DEADLINE_SECONDS):
+                    await outbox.flush()
+
+
 async def run(settings: StatusSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises KafkaUnavailableError, TopicsError, DatabaseUnavailableError."""
+    """Serve until SIGTERM or SIGINT.
+
+    Raises KafkaUnavailableError, TopicsError, DatabaseUnavailableError, TooManyDeadLettersError.
+    """
     logs.configure(settings.log_level, "status_service")
-    await kafka.check_topics(settings, [RAW_STATUS])
-    async with store.connected(str(settings.database_url)) as database:
-        consumer = StatusConsumer(settings, database)
+    async with parts(settings) as wired:
+        consumer = StatusConsumer(settings, wired.store, wired.outbox, wired.campaigns, wired.dead_letters)
         probes = {
             "broker": Probe("kafka", consumer.reachable, metrics.BROKER_REACHABLE),
-            "database": Probe("postgresql", database.reachable, metrics.DATABASE_REACHABLE),
+            "database": Probe("postgresql", wired.database.reachable, metrics.DATABASE_REACHABLE),
         }
         try:
             await consumer.start()
@@ -32,13 +88,36 @@ async def run(settings: StatusSettings) -> None:
             for number in (signal.SIGTERM, signal.SIGINT):
                 asyncio.get_running_loop().add_signal_handler(number, stop.set)
             async with internal_listener.serving(probes, settings.host, settings.internal_port):
-                probing = [asyncio.create_task(probe.run()) for probe in probes.values()]
                 log.info("started", internal_port=settings.internal_port)
-                try:
-                    await consumer.run(stop)
-                finally:
-                    for task in probing:
-                        task.cancel()
+                beside = [probe.run() for probe in probes.values()] + _background(settings, wired)
+                await _beside(beside, consumer.run(stop))
         finally:
             await consumer.stop()
     log.info("stopped")
+
+
+def _background(settings: StatusSettings, wired: Parts) -> list[Coroutine[Any, Any, None]]:
+    sweep = Sweep(wired.database, wired.store, wired.outbox, wired.campaigns, settings.parked_ttl)
+    reconciler = BackgroundReconciler(wired.reconciler, wired.outbox, settings.reconcile_after)
+    return [
+        background.repeat("outbox_deletion", wired.outbox.flush, FLUSH_PAUSE_SECONDS),
+        background.repeat("outbox_inheritance", wired.outbox.inherit, INHERIT_PAUSE_SECONDS),
+        background.repeat("campaign_events", wired.campaigns.turn, 0),
+        background.repeat("adoption", sweep.adopt, parking.PAUSE_SECONDS),
+        background.repeat("expiry", sweep.expire, EXPIRE_PAUSE_SECONDS),
+        background.repeat("parked_gauges", sweep.measure, parking.GAUGES_PAUSE_SECONDS),
+        background.repeat("reconciliation", reconciler.turn, reconcile.PAUSE_SECONDS),
+    ]
+
+
+async def _beside(works: list[Coroutine[Any, Any, None]], main: Coroutine[Any, Any, None]) -> None:
+    """Run the main work to its end with the others beside it; a fault in one of those is raised."""
+    main_task = asyncio.create_task(main)
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        done, _ = await asyncio.wait([main_task, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in (main_task, *tasks):
+            task.cancel()

@@ -3,40 +3,72 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
+from uuid import UUID
 
 from status_service import merge
 from status_service.decode import StatusValue, UndecodableError, decode
 from status_service.merge import Evidence, Micros
 
 
+class Told(NamedTuple):
+    """What was told of messages, by message id; the row that is claimed and the number, where they were named."""
+
+    evidence: dict[str, Evidence]
+    callback_ids: dict[str, UUID]
+    phone_number_ids: dict[str, str]
+
+    def only(self, message_ids: Iterable[str]) -> "Told":
+        """Give the part that is about these messages."""
+        return Told({name: self.evidence[name] for name in message_ids}, self.callback_ids, self.phone_number_ids)
+
+
+class Undecodable(NamedTuple):
+    """A record, by its position in the batch, that is no status, and why."""
+
+    position: int
+    why: str
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """The evidence by message id, and what there is to say about the statuses it came from."""
+    """What was told, and what there is to say about the statuses it came from."""
 
-    evidence: dict[str, Evidence] = field(default_factory=dict)
+    told: Told = field(default_factory=lambda: Told({}, {}, {}))
     values: Counter[StatusValue] = field(default_factory=Counter)
     timestamps_replaced: int = 0
-    undecodable: int = 0
+    undecodable: tuple[Undecodable, ...] = ()
     oldest_received_at: Micros | None = None
 
 
 def fold(values: Iterable[bytes | None]) -> Batch:
     """Decode `raw.status` values and join what they say about the same message."""
     evidence: dict[str, Evidence] = {}
+    callback_ids: dict[str, UUID] = {}
+    phone_number_ids: dict[str, str] = {}
     counted: Counter[StatusValue] = Counter()
-    replaced = undecodable = 0
+    undecodable: list[Undecodable] = []
+    replaced = 0
     oldest: Micros | None = None
-    for value in values:
+    for position, value in enumerate(values):
         try:
             status = decode(value)
-        except UndecodableError:
-            undecodable += 1
+        except UndecodableError as error:
+            undecodable.append(Undecodable(position, str(error)))
             continue
         counted[status.value] += 1
         replaced += status.timestamp_replaced
         if oldest is None or status.received_at < oldest:
             oldest = status.received_at
-        if status.evidence is not None:
-            known = evidence.get(status.message_id)
-            evidence[status.message_id] = status.evidence if known is None else merge.join(known, status.evidence)
-    return Batch(evidence, counted, replaced, undecodable, oldest)
+        if status.evidence is None:
+            continue
+        message_id = status.message_id
+        known = evidence.get(message_id)
+        evidence[message_id] = status.evidence if known is None else merge.join(known, status.evidence)
+        if status.callback_id is not None:
+            other = callback_ids.get(message_id, status.callback_id)
+            callback_ids[message_id] = min(other, status.callback_id)
+        if status.phone_number_id is not None:
+            phone_number_ids.setdefault(message_id, status.phone_number_id)
+    told = Told(evidence, callback_ids, phone_number_ids)
+    return Batch(told, counted, replaced, tuple(undecodable), oldest)

@@ -1,33 +1,49 @@
 """The loop: poll, fold, apply, commit. While PostgreSQL works on one batch the next is fetched and folded."""
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter, time
 from typing import Any, Final
 
+import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+)
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from shared import kafka, postgres
 from shared.topics import LARGE_MESSAGE_BYTES, RAW_STATUS
 from status_service import metrics
-from status_service.batch import Batch, fold
-from status_service.decode import SECOND
+from status_service.batch import Batch, Told, fold
+from status_service.campaigns import CampaignPublisher
+from status_service.dead_letters import Brake, DeadLetters
+from status_service.decode import SECOND, UndecodableError, decode
+from status_service.outbox import Outbox, until_published
 from status_service.settings import StatusSettings
-from status_service.store import Applied, Store
+from status_service.store import Applied, Locks, Store
 
 # How long a poll waits for records.
 POLL_MS: Final = 200
+# After a poll that failed; brokers elect their leaders meanwhile.
+POLL_FAILURE_PAUSE_SECONDS: Final = 0.5
 # How long the broker may wait for records. Small, because light brokers answer at the end of it: 125 ms at 500.
 FETCH_WAIT_MS: Final = 50
 # A consumer that died is noticed after this; its partitions move to the others.
 SESSION_TIMEOUT_MS: Final = 10_000
-# A stop takes these three and the pool's two seconds at the worst: within the 15 s that platforms are asked for.
+# An outage of PostgreSQL may last, and nobody in the group could do better meanwhile. That a consumer lives shows in
+# its heartbeats, and every wait here has a deadline of its own. With less, aiokafka leaves the group and joins it in
+# turn (aiokafka #848).
+LONGEST_BATCH_MS: Final = 24 * 60 * 60 * 1000
+# A stop takes these three, a second for the outbox and the pool's two at the worst: within the 15 s that platforms
+# are asked for.
 LAST_BATCH_DEADLINE_SECONDS: Final = 4.0
-COMMIT_DEADLINE_SECONDS: Final = 4.0
+COMMIT_DEADLINE_SECONDS: Final = 3.0
 STOP_DEADLINE_SECONDS: Final = 4.0
 # Pauses between attempts at a batch grow from a deadlock's length to what an outage deserves.
 SHORTEST_PAUSE_SECONDS: Final = 0.05
@@ -38,10 +54,10 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A folded batch, the offsets that are done with it, and the assignment it was read under."""
+    """A folded batch and its records, the offsets that are done with it, and the assignment it was read under."""
 
     batch: Batch
-    records: int
+    records: Sequence[ConsumerRecord]
     offsets: Mapping[TopicPartition, int]
     assignment: int
 
@@ -62,9 +78,20 @@ class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka i
 class StatusConsumer:
     """Applies the statuses of `raw.status` until told to stop."""
 
-    def __init__(self, settings: StatusSettings, store: Store) -> None:
+    def __init__(
+        self,
+        settings: StatusSettings,
+        store: Store,
+        outbox: Outbox,
+        campaigns: CampaignPublisher,
+        dead_letters: DeadLetters,
+    ) -> None:
         self._settings = settings
         self._store = store
+        self._outbox = outbox
+        self._campaigns = campaigns
+        self._dead_letters = dead_letters
+        self._brake = Brake(settings.dead_letter_run, settings.dead_letter_share)
         self._assignment = Assignment()
         self._position: dict[TopicPartition, int] = {}
         self._consumer = AIOKafkaConsumer(
@@ -76,6 +103,7 @@ class StatusConsumer:
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=LARGE_MESSAGE_BYTES,
             session_timeout_ms=SESSION_TIMEOUT_MS,
+            max_poll_interval_ms=LONGEST_BATCH_MS,
         )
 
     async def start(self) -> None:
@@ -106,14 +134,14 @@ class StatusConsumer:
                 fetching = asyncio.create_task(self._fetch())
                 if not fetched.records or fetched.assignment != self._assignment.number:
                     continue
-                applying = asyncio.create_task(self._apply(fetched.batch))
-                await asyncio.wait([applying, stopping], return_when=asyncio.FIRST_COMPLETED)
-                if not applying.done():
-                    await asyncio.wait([applying], timeout=LAST_BATCH_DEADLINE_SECONDS)
-                if not applying.done():
-                    applying.cancel()
+                processing = asyncio.create_task(self._process(fetched))
+                await asyncio.wait([processing, stopping], return_when=asyncio.FIRST_COMPLETED)
+                if not processing.done():
+                    await asyncio.wait([processing], timeout=LAST_BATCH_DEADLINE_SECONDS)
+                if not processing.done():
+                    processing.cancel()
                     break
-                applying.result()
+                processing.result()
                 await self._commit(fetched)
         finally:
             for task in (fetching, stopping):
@@ -121,14 +149,23 @@ class StatusConsumer:
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Fetched:
-        polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.batch_size)
+        """Poll once, and wait where a broker has to recover. Raises KafkaError for what does not pass by itself."""
+        try:
+            polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.batch_size)
+        except KafkaError as error:
+            if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
+                raise
+            log.warning("poll_failed", error=type(error).__name__)
+            await asyncio.sleep(POLL_FAILURE_PAUSE_SECONDS)
+            polled = {}
         # Only now: a poll may wait out a rebalance, and then gives what the new assignment fetched.
         assignment = self._assignment.number
         offsets = {partition: records[-1].offset + 1 for partition, records in polled.items() if records}
-        batch = fold(record.value for records in polled.values() for record in records)
+        records = [record for found in polled.values() for record in found]
+        batch = fold(record.value for record in records)
         self._position |= offsets
         metrics.LAG.set(sum(map(self._behind, self._consumer.assignment())))
-        return Fetched(batch, sum(map(len, polled.values())), offsets, assignment)
+        return Fetched(batch, records, offsets, assignment)
 
     def _behind(self, partition: TopicPartition) -> int:
         """Compare with the high watermark of the last fetch: light brokers answer end_offsets() wrongly."""
@@ -136,32 +173,75 @@ class StatusConsumer:
         position = self._position.get(partition)
         return 0 if end is None or position is None else max(0, end - position)
 
-    async def _apply(self, batch: Batch) -> None:
-        """Apply a batch, again and again while PostgreSQL is away or another session is in the way."""
+    async def _process(self, fetched: Fetched) -> None:
+        """Apply and publish a batch. Raises TooManyDeadLettersError; PostgresError for what does not pass by itself."""
+        batch = fetched.batch
         for value, number in batch.values.items():
             metrics.STATUSES.labels(value).inc(number)
         metrics.TIMESTAMPS_REPLACED.inc(batch.timestamps_replaced)
-        if batch.undecodable:
-            metrics.UNDECODABLE.inc(batch.undecodable)
-            log.warning("undecodable_records", records=batch.undecodable)
-        if not batch.evidence:
+        refused = await self._apply(batch) if batch.told.evidence else {}
+        bad = [(position, "undecodable", why) for position, why in batch.undecodable]
+        if refused:
+            bad += _positions(fetched.records, refused)
+        bad.sort()
+        self._brake.check(len(fetched.records), [position for position, _, _ in bad])
+        if bad:
+            letters = [(fetched.records[position], reason, detail) for position, reason, detail in bad]
+            await until_published(self._dead_letters.publish, letters)
+
+    async def _apply(self, batch: Batch) -> dict[str, str]:
+        """Apply a batch, again and again while PostgreSQL is away; give the messages it refuses, with its SQLSTATE."""
+        started = perf_counter()
+        refused: dict[str, str] = {}
+        await self._apply_or_halve(batch.told, refused)
+        metrics.APPLY_LATENCY.observe(perf_counter() - started)
+        metrics.BATCH_SIZE.observe(sum(batch.values.values()))
+        if batch.oldest_received_at is not None:
+            metrics.STATUS_LATENCY.observe(max(0.0, time() - batch.oldest_received_at / SECOND))
+        return refused
+
+    async def _apply_or_halve(self, told: Told, refused: dict[str, str]) -> None:
+        """Halve what PostgreSQL refuses until each message that it refuses is alone."""
+        try:
+            applied = await self._attempt(told)
+        except asyncpg.PostgresError as error:
+            if not postgres.refuses(error):
+                raise
+            names = list(told.evidence)
+            if len(names) == 1:
+                refused[names[0]] = postgres.reason(error)
+                self._brake.bear(len(refused))
+                return
+            for half in (names[: len(names) // 2], names[len(names) // 2 :]):
+                await self._apply_or_halve(told.only(half), refused)
             return
+        metrics.MESSAGES.labels("changed").inc(len(applied.written))
+        metrics.MESSAGES.labels("unchanged").inc(applied.unchanged)
+        metrics.MESSAGES.labels("without_row").inc(applied.without_row)
+        metrics.MESSAGES.labels("locked").inc(applied.locked)
+        self._campaigns.note(applied.campaigns)
+        if applied.pending is not None:
+            await self._outbox.publish(applied.pending)
+
+    async def _attempt(self, told: Told) -> Applied:
+        """Apply until it succeeds; after a lock timeout without what others have locked."""
         attempts = AsyncRetrying(
             retry=retry_if_exception(postgres.passes),
             wait=wait_random_exponential(multiplier=SHORTEST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
             before_sleep=_note_retry,
         )
-        started = perf_counter()
-        applied: Applied = await attempts(self._store.apply, batch.evidence)
-        metrics.APPLY_LATENCY.observe(perf_counter() - started)
-        metrics.BATCH_SIZE.observe(sum(batch.values.values()))
-        if batch.oldest_received_at is not None:
-            metrics.STATUS_LATENCY.observe(max(0.0, time() - batch.oldest_received_at / SECOND))
-        metrics.MESSAGES.labels("changed").inc(applied.changed)
-        metrics.MESSAGES.labels("unchanged").inc(applied.unchanged)
-        metrics.MESSAGES.labels("without_row").inc(applied.without_row)
-        if applied.without_row:
-            log.info("statuses_without_row", messages=applied.without_row)
+        locks = Locks.WAIT
+
+        async def attempt() -> Applied:
+            nonlocal locks
+            try:
+                return await self._store.apply(told, locks)
+            except asyncpg.LockNotAvailableError:
+                locks = Locks.SKIP
+                raise
+
+        applied: Applied = await attempts(attempt)
+        return applied
 
     async def _commit(self, fetched: Fetched) -> None:
         """Commit the offsets; where that fails the statuses are read again, and change nothing."""
@@ -173,6 +253,17 @@ class StatusConsumer:
         except (KafkaError, TimeoutError) as error:
             metrics.COMMIT_FAILURES.inc()
             log.warning("offsets_not_committed", error=type(error).__name__)
+
+
+def _positions(records: Sequence[ConsumerRecord], refused: Mapping[str, str]) -> list[tuple[int, str, str]]:
+    """Give the records that say something of these messages, with the reason of the refusal."""
+    found = []
+    for position, record in enumerate(records):
+        with contextlib.suppress(UndecodableError):
+            sqlstate = refused.get(decode(record.value).message_id)
+            if sqlstate is not None:
+                found.append((position, f"sqlstate_{sqlstate}", "PostgreSQL refuses what the status says"))
+    return found
 
 
 def _note_retry(state: RetryCallState) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from shared import json_text
 from status_service import merge
@@ -17,6 +18,9 @@ EARLIEST: Final[Micros] = (datetime(2009, 1, 1, tzinfo=UTC) - EPOCH) // MICROSEC
 AHEAD_AT_MOST: Final[Micros] = 24 * 60 * 60 * SECOND
 # PostgreSQL's integer.
 CODE_RANGE: Final = range(-(2**31), 2**31)
+# message_logs.message_id holds no longer one; Meta's have up to 82 characters so far.
+LONGEST_ID: Final = 255
+UUID_CHARACTERS: Final = 36
 # As many digits as a timestamp can have that is not out of range anyway.
 TIMESTAMP_DIGITS: Final = 12
 
@@ -41,13 +45,18 @@ class StatusValue(StrEnum):
 
 
 class DecodedStatus(NamedTuple):
-    """One status: its message, its value, what it proves (None: nothing), when the receiver got it."""
+    """One status: its message, its value, what it proves (None: nothing), when the receiver got it, whose it is.
+
+    callback_id is the row that the sender named in Meta's `biz_opaque_callback_data`, if it named one.
+    """
 
     message_id: str
     value: StatusValue
     evidence: Evidence | None
     received_at: Micros
     timestamp_replaced: bool
+    phone_number_id: str | None = None
+    callback_id: UUID | None = None
 
 
 EVIDENCE: Final[dict[str, tuple[StatusValue, Callable[[Micros], Evidence]]]] = {
@@ -71,6 +80,8 @@ def decode(value: bytes | None) -> DecodedStatus:
         raise UndecodableError(f"no raw.status document: {type(error).__name__}") from None
     if not isinstance(message_id, str) or not message_id:
         raise UndecodableError("the status has no id")
+    if len(message_id) > LONGEST_ID:
+        raise UndecodableError(f"the status has an id of more than {LONGEST_ID} characters")
     message_id = storable(message_id)
     if status.get("type") == "payment":
         return DecodedStatus(message_id, StatusValue.PAYMENT, None, received_at, timestamp_replaced=False)
@@ -78,15 +89,35 @@ def decode(value: bytes | None) -> DecodedStatus:
     replaced = at is None
     if at is None:
         at = received_at
-    if kind == "failed":
-        evidence = merge.of_failed(at, *_error(status.get("errors")))
-        return DecodedStatus(message_id, StatusValue.FAILED, evidence, received_at, replaced)
     known = EVIDENCE.get(kind) if isinstance(kind, str) else None
-    if known is not None:
+    if kind == "failed":
+        label, evidence = StatusValue.FAILED, merge.of_failed(at, *_error(status.get("errors")))
+    elif known is not None:
         label, proves = known
-        return DecodedStatus(message_id, label, proves(at), received_at, replaced)
-    label = NOT_EVIDENCE.get(kind, StatusValue.UNKNOWN) if isinstance(kind, str) else StatusValue.UNKNOWN
-    return DecodedStatus(message_id, label, None, received_at, timestamp_replaced=False)
+        evidence = proves(at)
+    else:
+        label = NOT_EVIDENCE.get(kind, StatusValue.UNKNOWN) if isinstance(kind, str) else StatusValue.UNKNOWN
+        return DecodedStatus(message_id, label, None, received_at, timestamp_replaced=False)
+    number = document.get("phone_number_id")
+    return DecodedStatus(
+        message_id,
+        label,
+        evidence,
+        received_at,
+        replaced,
+        storable(number) if isinstance(number, str) else None,
+        _row_id(status.get("biz_opaque_callback_data")),
+    )
+
+
+def _row_id(text: Any) -> UUID | None:
+    """Read the id of a row as a sender writes it; other systems put other things there."""
+    if not isinstance(text, str) or len(text) != UUID_CHARACTERS:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
 
 
 def storable(text: str) -> str:

@@ -28,12 +28,15 @@ class Status(StrEnum):
 
 
 RANK = {status: rank for rank, status in enumerate(Status)}
+# The statuses that Meta tells of, as bits of Evidence.said and of message_logs.proven.
+BIT = {Status.SENT: 1, Status.DELIVERED: 2, Status.READ: 4, Status.FAILED: 8}
 
 
 class Evidence(NamedTuple):
     """What is proven of one message, by one status or by many; None where there is no evidence of a kind.
 
-    The three failure fields are one fact: the least (time, code, text as UTF-8 bytes), None after everything.
+    The three failure fields are one fact: the least (time, code, text as UTF-8 bytes), None after everything. `said`
+    has the bits of what was told in so many words; of a message that is only said to be read, `sent` is implied.
     """
 
     sent_at: Micros | None = None
@@ -42,24 +45,25 @@ class Evidence(NamedTuple):
     failed_at: Micros | None = None
     error_code: int | None = None
     error_message: str | None = None
+    said: int = 0
 
 
 def of_sent(at: Micros) -> Evidence:
-    return Evidence(at)
+    return Evidence(at, said=1)
 
 
 def of_delivered(at: Micros) -> Evidence:
     """Imply that the message was sent."""
-    return Evidence(at, at)
+    return Evidence(at, at, said=2)
 
 
 def of_read(at: Micros) -> Evidence:
     """Imply delivery: Meta sends only `read` when both happen at once (Meta: messages/status reference)."""
-    return Evidence(at, at, at)
+    return Evidence(at, at, at, said=4)
 
 
 def of_failed(at: Micros, code: int | None, text: str | None) -> Evidence:
-    return Evidence(None, None, None, at, code, text)
+    return Evidence(None, None, None, at, code, text, 8)
 
 
 def join(one: Evidence, other: Evidence) -> Evidence:
@@ -72,15 +76,28 @@ def join(one: Evidence, other: Evidence) -> Evidence:
         failed.failed_at,
         failed.error_code,
         failed.error_message,
+        one.said | other.said,
+    )
+
+
+def proven(evidence: Evidence) -> int:
+    """Give the bits of the statuses that the evidence proves, said or implied: each is an event, once a row."""
+    sent, delivered, read = evidence.sent_at, evidence.delivered_at, evidence.read_at
+    return (
+        (0 if sent is None else 1)
+        | (0 if delivered is None else 2)
+        | (0 if read is None else 4)
+        | (0 if evidence.failed_at is None else 8)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The columns of message_logs that the merge reads and writes."""
+    """The columns of message_logs that the merge reads and writes; nothing is said in a row, it is proven."""
 
     status: Status
     evidence: Evidence
+    proven: int = 0
 
 
 def merge(row: Row, evidence: Evidence) -> Row:
@@ -95,7 +112,11 @@ def merge(row: Row, evidence: Evidence) -> Row:
     error_message = None if status in {Status.DELIVERED, Status.READ} else joined.error_message
     return Row(
         status,
-        joined._replace(sent_at=sent_at, delivered_at=delivered_at, read_at=read_at, error_message=error_message),
+        joined._replace(
+            sent_at=sent_at, delivered_at=delivered_at, read_at=read_at, error_message=error_message, said=0
+        ),
+        # Of Meta's evidence only: the times that the platform itself wrote are no events.
+        row.proven | proven(evidence),
     )
 
 

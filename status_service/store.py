@@ -1,133 +1,197 @@
-"""The PostgreSQL side: a batch's evidence goes into message_logs and is counted, in one transaction."""
+"""The PostgreSQL side: in one transaction, rows are merged and counted, and their events go into the outbox."""
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-import asyncpg
-import structlog
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_exponential
+from enum import Enum, auto
+from typing import Any, Final
+from uuid import UUID
 
 from shared import postgres
+from status_service.batch import Told
 from status_service.counts import Change, differences
-from status_service.merge import Evidence
+from status_service.database import Database, Session
+from status_service.events import Entry, Event, WrittenRow, status_events, unmatched_event
 
 MERGE: Final = postgres.read_statement(__file__, "merge")
+MERGE_UNLOCKED: Final = MERGE.replace("FOR NO KEY UPDATE OF message", "FOR NO KEY UPDATE OF message SKIP LOCKED")
+CLAIM: Final = postgres.read_statement(__file__, "claim")
+CLAIM_UNLOCKED: Final = CLAIM.replace("FOR NO KEY UPDATE OF message", "FOR NO KEY UPDATE OF message SKIP LOCKED")
+BUSY_CAMPAIGNS: Final = postgres.read_statement(__file__, "busy_campaigns")
+ROWS_OF_MESSAGES: Final = postgres.read_statement(__file__, "rows_of_messages")
+PARK: Final = postgres.read_statement(__file__, "park")
 COUNT: Final = postgres.read_statement(__file__, "count")
+OWNERS: Final = postgres.read_statement(__file__, "owners")
+ADD_TO_OUTBOX: Final = postgres.read_statement(__file__, "add_to_outbox")
 
-# How long a start waits for a server that is starting too; a platform restarts us afterwards.
-START_DEADLINE_SECONDS: Final = 30.0
-# A batch of 5,000 takes 0.1 s; the server gives up first, so that we hear why.
-STATEMENT_DEADLINE_SECONDS: Final = 30
-CLIENT_DEADLINE_SECONDS: Final = STATEMENT_DEADLINE_SECONDS + 5
-# The platform's transactions are short; a longer wait for one row would stop all the others of the batch.
-LOCK_DEADLINE_SECONDS: Final = 2
-CLOSE_DEADLINE_SECONDS: Final = 2.0
-
-SESSION: Final = {
-    "application_name": "status_service",
-    "timezone": "UTC",
-    "synchronous_commit": "on",
-    "default_transaction_isolation": "read committed",
-    # A plan made for one batch's values flips to a scan of the table: 148 ms a batch instead of 50.
-    "plan_cache_mode": "force_generic_plan",
-    "statement_timeout": f"{STATEMENT_DEADLINE_SECONDS}s",
-    "lock_timeout": f"{LOCK_DEADLINE_SECONDS}s",
-    "idle_in_transaction_session_timeout": f"{STATEMENT_DEADLINE_SECONDS}s",
-}
-
-log = structlog.get_logger(__name__)
+# Statuses of a number that is not ours: other systems on the account send from it, and no row will come.
+FOREIGN_TTL_SECONDS: Final = 15 * 60
 
 
-class DatabaseUnavailableError(Exception):
-    """PostgreSQL cannot be used; the text says why, without the password."""
+class Locks(Enum):
+    """What to do about rows that another session has locked: wait for a moment, or do without them."""
+
+    WAIT = auto()
+    SKIP = auto()
+
+
+class Unmatched(Enum):
+    """What becomes of messages without a row: they are parked, leave as `unmatched` events, or were parked before."""
+
+    PARK = auto()
+    EXPIRE = auto()
+    IGNORE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An outbox entry that is committed and has to be published."""
+
+    id: int
+    entry: Entry
 
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What became of a batch: rows that changed, rows that said it all already, messages that have no row."""
+    """What became of messages: rows written, rows that said it all already, messages parked or left without a row."""
 
-    changed: int
-    unchanged: int
-    without_row: int
+    written: frozenset[UUID] = frozenset()
+    unchanged: int = 0
+    without_row: int = 0
+    # Whose rows or campaigns another session had locked; they are parked.
+    locked: int = 0
+    campaigns: frozenset[UUID] = frozenset()
+    pending: Pending | None = None
 
 
 class Store:
-    """One consumer's connections."""
+    """Applies what was told."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
-        self._pool = pool
+    def __init__(self, database: Database, parked_ttl_seconds: int) -> None:
+        self._database = database
+        self._parked_ttl_seconds = parked_ttl_seconds
 
-    async def apply(self, evidence: Mapping[str, Evidence]) -> Applied:
-        """Merge the evidence, one entry a message, and count its campaigns. Raises what asyncpg raises."""
-        columns = [list(column) for column in zip(*evidence.values(), strict=True)]
-        async with (
-            self._pool.acquire(timeout=postgres.CONNECT_DEADLINE_SECONDS) as connection,
-            connection.transaction(),
-        ):
-            rows = await connection.fetch(MERGE, list(evidence), *columns)
-            changes: list[Change] = [(row[1], row[2], row[3]) for row in rows]
-            # Also for campaigns whose rows said it all already: their first status moves them on.
-            if counts := differences(changes):
-                await connection.execute(
-                    COUNT, list(counts), *(list(column) for column in zip(*counts.values(), strict=True))
-                )
-        matched = len({row[0] for row in rows})
-        written = sum(row[4] for row in rows)
-        return Applied(written, len(rows) - written, len(evidence) - matched)
+    async def apply(self, told: Told, locks: Locks = Locks.WAIT, unmatched: Unmatched = Unmatched.PARK) -> Applied:
+        """Merge, claim, park, count and write the events. Raises what asyncpg raises."""
+        async with self._database.transaction() as session:
+            return await self.write(session, told, locks, unmatched)
 
-    async def reachable(self) -> bool:
-        async with self._pool.acquire(timeout=postgres.CONNECT_DEADLINE_SECONDS) as connection:
-            return bool(await connection.fetchval("SELECT true"))
+    async def try_out(self, told: Told) -> Applied:
+        """Tell what would become of what was told, and undo it. Raises what asyncpg raises."""
+        async with self._database.session() as session:
+            transaction = session.transaction()
+            await transaction.start()
+            try:
+                return await self.write(session, told, Locks.WAIT, Unmatched.IGNORE)
+            finally:
+                await transaction.rollback()
+
+    async def write(
+        self, session: Session, told: Told, locks: Locks, unmatched: Unmatched, parked: Sequence[Any] = ()
+    ) -> Applied:
+        """Do it in a transaction that the caller has begun; `parked` are the entries that what was told comes from.
+
+        Locks are taken in one order: message rows, parked entries, campaigns.
+        """
+        busy = await self._busy_campaigns(session, told) if locks is Locks.SKIP else []
+        rows, rowless, locked = await self._merge(session, told, locks, busy)
+        again = locked if unmatched is Unmatched.EXPIRE else [*rowless, *locked]
+        if again and unmatched is not Unmatched.IGNORE:
+            await self._park(session, told.only(again))
+        events = await _events(session, told, rows)
+        if unmatched is Unmatched.EXPIRE:
+            gone = set(rowless)
+            events += [unmatched_event(entry) for entry in parked if entry["message_id"] in gone]
+        pending = await add_to_outbox(session, Entry(tuple(events))) if events else None
+        # Last, so that the campaign's row, which all consumers want, is locked for the shortest time.
+        campaigns = await _count(session, rows)
+        return Applied(
+            written=frozenset(row.id for _, row in rows if row.written),
+            unchanged=sum(not row.written for _, row in rows),
+            without_row=len(rowless),
+            locked=len(locked),
+            campaigns=campaigns,
+            pending=pending,
+        )
+
+    async def _busy_campaigns(self, session: Session, told: Told) -> list[UUID]:
+        claims = [told.callback_ids[name] for name in told.evidence if name in told.callback_ids]
+        return [row[0] for row in await session.fetch(BUSY_CAMPAIGNS, list(told.evidence), claims)]
+
+    async def _merge(
+        self, session: Session, told: Told, locks: Locks, busy: list[UUID]
+    ) -> tuple[list[tuple[str, WrittenRow]], list[str], list[str]]:
+        """Give the rows with their message ids, the messages without a row, and those whose rows are locked."""
+        statement = MERGE if locks is Locks.WAIT else MERGE_UNLOCKED
+        rows = await _merged(session, statement, told, list(told.evidence), busy)
+        matched = {name for name, _ in rows}
+        rowless = [name for name in told.evidence if name not in matched]
+        claims = [name for name in rowless if name in told.callback_ids]
+        if claims:
+            claim = CLAIM if locks is Locks.WAIT else CLAIM_UNLOCKED
+            row_ids = [told.callback_ids[name] for name in claims]
+            claimed = [row[0] for row in await session.fetch(claim, claims, row_ids, busy)]
+            rows += await _merged(session, statement, told, claimed, busy)
+        if locks is Locks.WAIT:
+            matched = {name for name, _ in rows}
+            return rows, [name for name in rowless if name not in matched], []
+        # A message may have several rows, some of them locked: it is parked, and merging it again changes nothing.
+        got = Counter(name for name, _ in rows)
+        there: Iterable[Any] = await session.fetch(ROWS_OF_MESSAGES, list(told.evidence))
+        locked = [name for name, number in there if number > got[name]]
+        skipped = set(locked)
+        return rows, [name for name in told.evidence if name not in got and name not in skipped], locked
+
+    async def _park(self, session: Session, told: Told) -> None:
+        *columns, said = (list(column) for column in zip(*told.evidence.values(), strict=True))
+        await session.execute(
+            PARK,
+            list(told.evidence),
+            [told.callback_ids.get(name) for name in told.evidence],
+            [told.phone_number_ids.get(name) for name in told.evidence],
+            *columns,
+            said,
+            self._parked_ttl_seconds,
+            min(FOREIGN_TTL_SECONDS, self._parked_ttl_seconds),
+        )
 
 
-@contextlib.asynccontextmanager
-async def connected(database_url: str) -> AsyncIterator[Store]:
-    """Connect, waiting for a server that is starting. Raises DatabaseUnavailableError."""
-    attempts = AsyncRetrying(
-        retry=retry_if_exception(postgres.passes),
-        wait=wait_exponential(multiplier=0.2, max=3),
-        stop=stop_after_delay(START_DEADLINE_SECONDS),
-        reraise=True,
-    )
-    try:
-        pool: asyncpg.Pool = await attempts(_pool, database_url)
-    except (asyncpg.PostgresError, OSError, asyncpg.InterfaceError) as error:
-        raise DatabaseUnavailableError(f"PostgreSQL: {str(error) or type(error).__name__}") from None
-    try:
-        yield Store(pool)
-    finally:
-        try:
-            async with asyncio.timeout(CLOSE_DEADLINE_SECONDS):
-                await pool.close()
-        except TimeoutError:
-            log.warning("database_close_abandoned", deadline_seconds=CLOSE_DEADLINE_SECONDS)
-            pool.terminate()
+async def add_to_outbox(session: Session, entry: Entry) -> Pending:
+    """Write an entry in the session's transaction; it is to be published after the commit."""
+    return Pending(await session.fetchval(ADD_TO_OUTBOX, entry.dumps()), entry)
 
 
-async def _pool(database_url: str) -> asyncpg.Pool:
-    # One connection merges, one answers the probe.
-    return await asyncpg.create_pool(
-        database_url,
-        min_size=1,
-        max_size=2,
-        timeout=postgres.CONNECT_DEADLINE_SECONDS,
-        command_timeout=CLIENT_DEADLINE_SECONDS,
-        server_settings=SESSION,
-        init=_find_deadlocks_first,
-        # The default resets every setting after each use; we leave nothing behind that would need it.
-        reset=_keep_settings,
-    )
+async def _merged(
+    session: Session, statement: str, told: Told, names: Sequence[str], busy: list[UUID]
+) -> list[tuple[str, WrittenRow]]:
+    if not names:
+        return []
+    *columns, _said = (list(column) for column in zip(*(told.evidence[name] for name in names), strict=True))
+    rows: Iterable[Any] = await session.fetch(statement, list(names), *columns, busy)
+    return [(names[row[0] - 1], WrittenRow(*row)) for row in rows]
 
 
-async def _keep_settings(_connection: asyncpg.Connection) -> None:
-    pass
+async def _events(session: Session, told: Told, rows: Sequence[tuple[str, WrittenRow]]) -> list[Event]:
+    told_of = [(name, row) for name, row in rows if row.first_proven]
+    if not told_of:
+        return []
+    found = await session.fetch(OWNERS, list({row.campaign_id for _, row in told_of}))
+    owners = {campaign["id"]: campaign["user_id"] for campaign in found}
+    return [
+        event
+        for name, row in told_of
+        for event in status_events(name, told.evidence[name].said, row, owners[row.campaign_id])
+    ]
 
 
-async def _find_deadlocks_first(connection: asyncpg.Connection) -> None:
-    """Find a deadlock before the platform's session does, so that we repeat a batch and it is not the victim."""
-    # The setting is the superuser's unless schema/roles.sql could grant it; without it only the luck differs.
-    with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-        await connection.execute("SET deadlock_timeout = '100ms'")
+async def _count(session: Session, rows: Sequence[tuple[str, WrittenRow]]) -> frozenset[UUID]:
+    """Give the campaigns that were written."""
+    changes: list[Change] = [(row.campaign_id, row.status_before, row.status) for _, row in rows]
+    # Also of campaigns whose rows said it all already: their first status moves them on.
+    counts = differences(changes)
+    if not counts:
+        return frozenset()
+    touched = {row.campaign_id for _, row in rows if row.written}
+    columns = (list(column) for column in zip(*counts.values(), strict=True))
+    written = await session.fetch(COUNT, list(counts), *columns, [name in touched for name in counts])
+    return frozenset(row[0] for row in written)

@@ -1,7 +1,10 @@
 -- Adds to each campaign what a batch changed, and moves it on: processing at its first status, completed when every
--- recipient is accounted for; paused and failed are the platform's. A campaign that stays as it is is not written.
+-- recipient is accounted for; paused and failed are the platform's. Gives the campaigns that were written. A campaign that
+-- stays as it is is not written; one whose rows were written gets a revision, also where the counts
+-- stay, so that it is recounted: the platform may have set those rows without counting them.
 -- Rows are locked in the order of their ids, after the message rows, so that consumers never deadlock; what is
 -- compared and added to is the locked row, which is newer than the statement's snapshot where the lock was waited for.
+-- The lock is no stronger than an update's, so that it never waits for a platform that is inserting messages.
 WITH locked AS (
     SELECT
         campaign.id,
@@ -11,19 +14,18 @@ WITH locked AS (
         difference.failed_sends,
         difference.delivered_count,
         difference.read_count,
+        difference.rows_written,
         coalesce(campaign.successful_sends, 0) + difference.successful_sends AS new_successful_sends,
         coalesce(campaign.failed_sends, 0) + difference.failed_sends AS new_failed_sends,
         campaign.delivered_count + difference.delivered_count AS new_delivered_count,
         campaign.read_count + difference.read_count AS new_read_count
-    FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[])
-        AS difference (campaign_id, successful_sends, failed_sends, delivered_count, read_count)
+    FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[], $6::boolean[])
+        AS difference (campaign_id, successful_sends, failed_sends, delivered_count, read_count, rows_written)
     JOIN campaign_logs AS campaign ON campaign.id = difference.campaign_id
     -- A replay touches campaigns without changing them: they are not even locked.
-    WHERE (difference.successful_sends, difference.failed_sends, difference.delivered_count, difference.read_count)
-            <> (0, 0, 0, 0)
-        OR campaign.status IS NULL OR campaign.status = 'pending'
+    WHERE difference.rows_written OR campaign.status IS NULL OR campaign.status = 'pending'
     ORDER BY campaign.id
-    FOR UPDATE OF campaign
+    FOR NO KEY UPDATE OF campaign
 ),
 moved AS (
     SELECT
@@ -44,8 +46,5 @@ SET
     status = moved.new_status,
     revision = campaign.revision + 1
 FROM moved
-WHERE campaign.id = moved.id
-    AND (
-        (moved.successful_sends, moved.failed_sends, moved.delivered_count, moved.read_count) <> (0, 0, 0, 0)
-        OR moved.stored_status IS DISTINCT FROM moved.new_status
-    );
+WHERE campaign.id = moved.id AND (moved.rows_written OR moved.stored_status IS DISTINCT FROM moved.new_status)
+RETURNING campaign.id;

@@ -1,8 +1,10 @@
 -- Joins a batch's evidence into message_logs, one row of parameters a message, and tells for every row that a message
--- has what became of it: (position of the message in the batch, campaign, status before, status after, whether the row
--- was written; a row that says it all already is not). A message with no row is in no position. Rows are locked in the order
--- of their ids, so that two writers of ours never wait for each other; the lock also gives the newest version of a row
--- that another session has just changed. The rule itself is status_service/merge.py's, in its words and order.
+-- has what became of it: position of the message in the batch, row, campaign, status before, status after, whether the row
+-- was written (a row that says it all already is not), the bits of what is proven of it for the first time, recipient,
+-- times, and the failure even where delivery hides it. A message with no row is in no position. Campaigns in $8 are left out.
+-- Rows are locked in the order of their ids, so that two writers of ours never wait for each other; the lock also gives
+-- the newest version of a row that another session has just changed. The rule itself is status_service/merge.py's, in its
+-- words and order.
 WITH evidence AS (
     SELECT
         position::integer AS position,
@@ -29,6 +31,8 @@ locked AS (
         message.failed_at AS stored_failed_at,
         message.error_code AS stored_error_code,
         message.error_message AS stored_error_message,
+        message.proven AS stored_proven,
+        message.recipient_number,
         evidence.sent_at,
         evidence.delivered_at,
         evidence.read_at,
@@ -37,8 +41,9 @@ locked AS (
         evidence.error_message
     FROM evidence
     JOIN message_logs AS message ON message.message_id = evidence.message_id
+    WHERE message.campaign_id <> ALL ($8::uuid[])
     ORDER BY message.id
-    FOR UPDATE OF message
+    FOR NO KEY UPDATE OF message
 ),
 -- The earliest evidence of each kind; a row's own later times are evidence of the earlier ones too.
 joined AS (
@@ -56,7 +61,12 @@ joined AS (
             failed_at IS NULL, coalesce(failed_at, 'epoch'),
             error_code IS NULL, coalesce(error_code, 0),
             error_message IS NULL, coalesce(error_message, '') COLLATE "C"
-        ) AS stored_failure_stays
+        ) AS stored_failure_stays,
+        -- Of Meta's evidence only: the times that the platform itself wrote are no events.
+        (
+            CASE WHEN sent_at IS NULL THEN 0 ELSE 1 END | CASE WHEN delivered_at IS NULL THEN 0 ELSE 2 END
+            | CASE WHEN read_at IS NULL THEN 0 ELSE 4 END | CASE WHEN failed_at IS NULL THEN 0 ELSE 8 END
+        ) AS proven
     FROM locked
 ),
 chosen AS (
@@ -84,7 +94,8 @@ decided AS (
 described AS (
     SELECT
         decided.*,
-        CASE WHEN new_status NOT IN ('delivered', 'read') THEN new_failure_message END AS new_error_message
+        CASE WHEN new_status NOT IN ('delivered', 'read') THEN new_failure_message END AS new_error_message,
+        proven & ~stored_proven AS first_proven
     FROM decided
 ),
 compared AS (
@@ -96,7 +107,7 @@ compared AS (
         ) IS DISTINCT FROM (
             new_status, new_sent_at, new_delivered_at, new_read_at,
             new_failed_at, new_error_code, new_error_message
-        ) AS changes
+        ) OR first_proven <> 0 AS changes
     FROM described
 ),
 changed AS (
@@ -108,11 +119,20 @@ changed AS (
         read_at = compared.new_read_at,
         failed_at = compared.new_failed_at,
         error_code = compared.new_error_code,
-        error_message = compared.new_error_message
+        error_message = compared.new_error_message,
+        proven = compared.stored_proven | compared.first_proven
     FROM compared
     WHERE compared.changes AND message.id = compared.id
-    RETURNING compared.position, message.campaign_id, coalesce(compared.stored_status, 'pending') AS status_before, message.status
+    RETURNING
+        compared.position, message.id, message.campaign_id, coalesce(compared.stored_status, 'pending') AS status_before,
+        message.status, compared.first_proven, message.recipient_number, message.sent_at, message.delivered_at, message.read_at,
+        message.failed_at, message.error_code, compared.new_failure_message
 )
-SELECT position, campaign_id, status_before, status, true AS written FROM changed
+SELECT
+    position, id, campaign_id, status_before, status, true AS written, first_proven, recipient_number, sent_at, delivered_at,
+    read_at, failed_at, error_code, new_failure_message
+FROM changed
 UNION ALL
-SELECT position, campaign_id, new_status, new_status, false FROM compared WHERE NOT changes;
+SELECT position, id, campaign_id, new_status, new_status, false, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM compared
+WHERE NOT changes;

@@ -32,5 +32,7 @@ rows = st.builds(
         failed_at=st.none() | times,
         error_code=codes,
         error_message=texts,
+        said=st.just(0),
     ),
+    st.integers(0, 15),
 )

@@ -11,24 +11,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from status_service import store
+from status_service import database as databases
 from status_service.merge import Evidence, Row, Status, join, merge
 from status_service.store import Applied, Store
 from tests.property.evidence import rows, single_evidence
+from tests.told import told
 from tests.unit.status_service.test_counts import counts
 
 COLUMNS = ("sent_at", "delivered_at", "read_at", "failed_at")
 # What the platform has not written has no time; PostgreSQL's own arithmetic turns ours into timestamps and back.
 INSERT = """
 INSERT INTO message_logs (campaign_id, recipient_number, message_id, status, sent_at, delivered_at, read_at, failed_at,
-    error_code, error_message)
+    error_code, error_message, proven)
 VALUES ($1, $2, $3, $4, 'epoch'::timestamp + $5 * interval '1 us', 'epoch'::timestamp + $6 * interval '1 us',
-    'epoch'::timestamp + $7 * interval '1 us', 'epoch'::timestamp + $8 * interval '1 us', $9, $10)
+    'epoch'::timestamp + $7 * interval '1 us', 'epoch'::timestamp + $8 * interval '1 us', $9, $10, $11)
 """
 SELECT = """
 SELECT message_id, status, (extract(epoch FROM sent_at) * 1000000)::bigint,
     (extract(epoch FROM delivered_at) * 1000000)::bigint, (extract(epoch FROM read_at) * 1000000)::bigint,
-    (extract(epoch FROM failed_at) * 1000000)::bigint, error_code, error_message
+    (extract(epoch FROM failed_at) * 1000000)::bigint, error_code, error_message, proven
 FROM message_logs WHERE campaign_id = $1
 """
 CAMPAIGN = """
@@ -56,8 +57,9 @@ def database(migrated_database: str, status_service_database: str) -> Iterator[D
                 "INSERT INTO users (name, email, username, password) VALUES ($1, $1, $1, '') RETURNING id", str(uuid4())
             )
         )
-        opened = store.connected(status_service_database)
-        yield Database(runner, runner.run(opened.__aenter__()), connection, user_id)
+        opened = databases.connected(status_service_database)
+        store = Store(runner.run(opened.__aenter__()), parked_ttl_seconds=60)
+        yield Database(runner, store, connection, user_id)
         runner.run(opened.__aexit__(None, None, None))
         runner.run(connection.close())
 
@@ -73,7 +75,7 @@ async def create(database: Database, messages: dict[str, Row], total: int) -> UU
         *before,
     )
     arguments = [
-        (campaign_id, str(number), message_id, row.status, *row.evidence)
+        (campaign_id, str(number), message_id, row.status, *row.evidence[:6], row.proven)
         for number, (message_id, row) in enumerate(messages.items())
     ]
     await database.owner.executemany(INSERT, arguments)
@@ -86,13 +88,13 @@ async def apply(database: Database, batches: list[list[tuple[str, Evidence]]]) -
         folded: dict[str, Evidence] = {}
         for message_id, evidence in batch:
             folded[message_id] = join(folded[message_id], evidence) if message_id in folded else evidence
-        applied.append(await database.store.apply(folded))
+        applied.append(await database.store.apply(told(folded)))
     return applied
 
 
 async def stored(database: Database, campaign_id: UUID) -> dict[str, Row]:
     return {
-        record[0]: Row(Status(record[1]), Evidence(*record[2:]))
+        record[0]: Row(Status(record[1]), Evidence(*record[2:8]), record[8])
         for record in await database.owner.fetch(SELECT, campaign_id)
     }
 
@@ -119,5 +121,5 @@ def test_any_order_duplication_and_split_ends_as_the_rule_says(database: Databas
     assert campaign[:4] == counts(*(row.status for row in expected.values()))
     # A replay of everything changes nothing.
     again = database.run.run(apply(database, [statuses]))
-    assert [applied.changed for applied in again] == [0]
+    assert [applied.written for applied in again] == [frozenset()]
     assert database.run.run(database.owner.fetchrow(CAMPAIGN, campaign_id)) == campaign

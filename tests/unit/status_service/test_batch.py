@@ -2,9 +2,10 @@
 
 import json
 
-from status_service.batch import Batch, fold
+from status_service.batch import Batch, Undecodable, fold
 from status_service.decode import StatusValue
 from status_service.merge import Evidence
+from tests.told import told
 
 RECEIVED_AT = "2026-10-01T12:00:00+00:00"
 RECEIVED = 1_790_856_000 * 1_000_000
@@ -28,12 +29,14 @@ def test_statuses_of_one_message_become_one_entry() -> None:
     )
     second = 1_000_000
     assert batch == Batch(
-        evidence={
-            "A": Evidence(1790812810 * second, 1790812830 * second, 1790812830 * second),
-            "B": Evidence(1790812811 * second),
-        },
+        told=told(
+            {
+                "A": Evidence(1790812810 * second, 1790812830 * second, 1790812830 * second, said=1 | 2 | 4),
+                "B": Evidence(1790812811 * second, said=1),
+            }
+        ),
         values={StatusValue.READ: 1, StatusValue.SENT: 2, StatusValue.DELIVERED: 1, StatusValue.WARNING: 1},  # type: ignore[arg-type]
         timestamps_replaced=1,
-        undecodable=1,
+        undecodable=(Undecodable(5, "no raw.status document: NotJsonError"),),
         oldest_received_at=RECEIVED,
     )

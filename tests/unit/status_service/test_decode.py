@@ -3,6 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -32,16 +33,16 @@ AT = SENT_AT * 1_000_000
 @pytest.mark.parametrize(
     ("kind", "proves"),
     [
-        ("sent", Evidence(sent_at=AT)),
-        ("delivered", Evidence(sent_at=AT, delivered_at=AT)),
-        ("read", Evidence(sent_at=AT, delivered_at=AT, read_at=AT)),
-        ("played", Evidence(sent_at=AT, delivered_at=AT, read_at=AT)),
-        ("failed", Evidence(failed_at=AT)),
+        ("sent", Evidence(sent_at=AT, said=1)),
+        ("delivered", Evidence(sent_at=AT, delivered_at=AT, said=2)),
+        ("read", Evidence(sent_at=AT, delivered_at=AT, read_at=AT, said=4)),
+        ("played", Evidence(sent_at=AT, delivered_at=AT, read_at=AT, said=4)),
+        ("failed", Evidence(failed_at=AT, said=8)),
     ],
 )
 def test_what_each_status_proves(kind: str, proves: Evidence) -> None:
     assert decode(record(status=kind)) == DecodedStatus(
-        "wamid.A", StatusValue(kind), proves, RECEIVED, timestamp_replaced=False
+        "wamid.A", StatusValue(kind), proves, RECEIVED, timestamp_replaced=False, phone_number_id="number"
     )
 
 
@@ -64,7 +65,7 @@ def test_what_is_no_evidence(status: dict[str, Any], value: StatusValue) -> None
 @pytest.mark.parametrize("timestamp", [str(SENT_AT), SENT_AT, "1230768000", RECEIVED // 1_000_000 + 86_400])
 def test_timestamps_that_can_be_true_are_kept(timestamp: Any) -> None:
     found = decode(record(timestamp=timestamp))
-    assert found.evidence == Evidence(sent_at=int(timestamp) * 1_000_000)
+    assert found.evidence == Evidence(sent_at=int(timestamp) * 1_000_000, said=1)
     assert not found.timestamp_replaced
 
 
@@ -89,7 +90,7 @@ def test_timestamps_that_can_be_true_are_kept(timestamp: Any) -> None:
 )
 def test_timestamps_that_cannot_be_true_give_way_to_the_receipt(timestamp: Any) -> None:
     found = decode(record(timestamp=timestamp))
-    assert found.evidence == Evidence(sent_at=RECEIVED)
+    assert found.evidence == Evidence(sent_at=RECEIVED, said=1)
     assert found.timestamp_replaced
 
 
@@ -113,7 +114,9 @@ def test_timestamps_that_cannot_be_true_give_way_to_the_receipt(timestamp: Any) 
     ],
 )
 def test_the_first_error_is_kept(errors: Any, code: int | None, text: str | None) -> None:
-    assert evidence(status="failed", errors=errors) == Evidence(failed_at=AT, error_code=code, error_message=text)
+    assert evidence(status="failed", errors=errors) == Evidence(
+        failed_at=AT, error_code=code, error_message=text, said=8
+    )
 
 
 def test_storable_text_stays_as_it_is() -> None:
@@ -144,3 +147,25 @@ def test_a_message_id_is_made_storable() -> None:
 def test_what_is_no_status_is_told(value: bytes | None) -> None:
     with pytest.raises(UndecodableError):
         decode(value)
+
+
+@pytest.mark.parametrize(
+    ("data", "row_id"),
+    [
+        ("0b4f7c1e-8f5a-4c1b-9d11-3f6f8f0f7a10", UUID("0b4f7c1e-8f5a-4c1b-9d11-3f6f8f0f7a10")),
+        ("0B4F7C1E-8F5A-4C1B-9D11-3F6F8F0F7A10", UUID("0b4f7c1e-8f5a-4c1b-9d11-3f6f8f0f7a10")),
+        ("0b4f7c1e8f5a4c1b9d113f6f8f0f7a10", None),
+        ("order-4711", None),
+        ("x" * 36, None),
+        (None, None),
+        ({"row": 1}, None),
+    ],
+)
+def test_callback_data_names_a_row_if_it_is_a_uuid(data: Any, row_id: UUID | None) -> None:
+    assert decode(record(biz_opaque_callback_data=data)).callback_id == row_id
+
+
+def test_an_id_that_no_column_can_hold_is_undecodable() -> None:
+    assert decode(record(id="w" * 255)).message_id == "w" * 255
+    with pytest.raises(UndecodableError, match="more than 255 characters"):
+        decode(record(id="w" * 256))

@@ -14,11 +14,11 @@ def after(*evidence: Evidence, row: Row = UNTOUCHED) -> Row:
 
 
 def test_a_late_sent_takes_nothing_back() -> None:
-    assert after(of_delivered(20), of_sent(10)) == Row(Status.DELIVERED, Evidence(sent_at=10, delivered_at=20))
+    assert after(of_delivered(20), of_sent(10)) == Row(Status.DELIVERED, Evidence(sent_at=10, delivered_at=20), proven=1 | 2)
 
 
 def test_read_implies_delivered_and_sent() -> None:
-    assert after(of_read(30)) == Row(Status.READ, Evidence(30, 30, 30))
+    assert after(of_read(30)) == Row(Status.READ, Evidence(30, 30, 30), proven=1 | 2 | 4)
 
 
 def test_a_later_delivered_from_a_second_device_changes_nothing() -> None:
@@ -28,7 +28,7 @@ def test_a_later_delivered_from_a_second_device_changes_nothing() -> None:
 
 def test_delivery_beats_failure_and_takes_the_error_from_sight() -> None:
     row = after(of_failed(10, 131026, "no"), of_delivered(20))
-    assert row == Row(Status.DELIVERED, Evidence(20, 20, None, 10, 131026, None))
+    assert row == Row(Status.DELIVERED, Evidence(20, 20, None, 10, 131026, None), proven=1 | 2 | 8)
 
 
 def test_a_late_sent_never_clears_failed() -> None:
@@ -57,9 +57,9 @@ def test_what_the_platform_said_is_never_lowered() -> None:
 
 def test_a_row_set_below_its_own_times_is_put_right() -> None:
     row = Row(Status.FAILED, Evidence(sent_at=10, delivered_at=20, error_message="timeout"))
-    assert merge(row, of_sent(10)) == Row(Status.DELIVERED, Evidence(sent_at=10, delivered_at=20))
+    assert merge(row, of_sent(10)) == Row(Status.DELIVERED, Evidence(sent_at=10, delivered_at=20), proven=1)
 
 
 def test_the_platforms_own_error_stays_while_nothing_else_is_known() -> None:
     row = Row(Status.FAILED, Evidence(error_message="timeout"))
-    assert merge(row, of_sent(10)) == Row(Status.FAILED, Evidence(sent_at=10, error_message="timeout"))
+    assert merge(row, of_sent(10)) == Row(Status.FAILED, Evidence(sent_at=10, error_message="timeout"), proven=1)

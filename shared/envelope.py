@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from shared import json_text, topics
 from shared.raw import Document, Origin, change_document, inbound_document, status_document
+from shared.records import Record
 from shared.topics import Topic
 
 TEMPLATE_FIELDS: Final = frozenset(
@@ -41,14 +42,6 @@ ABOUT_ALL_PARTS: Final = frozenset({"messaging_product", "metadata", "contacts"}
 
 # Kafka's own bytes around a value: batch and record headers, key, lengths.
 RECORD_OVERHEAD_BYTES: Final = 16 * 1024
-
-
-class Record(NamedTuple):
-    """What is published: a topic, the key that chooses the partition (None: any), the value."""
-
-    topic: Topic
-    key: bytes | None
-    value: bytes
 
 
 class Part(NamedTuple):

@@ -1,14 +1,17 @@
-"""How webhooks share batches: who waits for what, and what is never handed over."""
+"""How publications share batches: who waits for what, and what is never handed over."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from aiokafka.errors import MessageSizeTooLargeError
 
-from ingest_service.envelope import Record
-from ingest_service.publisher import BATCH_BYTES, NotPublishedError, Publisher
+from ingest_service import metrics
 from ingest_service.settings import IngestSettings
-from shared.topics import RAW_OTHER, RAW_STATUS, RAW_UNROUTABLE
+from shared.publisher import BATCH_BYTES, NotPublishedError, Publisher, RefusedError
+from shared.records import Header, Record
+from shared.topics import RAW_OTHER, RAW_STATUS, RAW_TOPICS, RAW_UNROUTABLE
 
 PARTITIONS = {"whatsapp.raw.status": 3, "whatsapp.raw.other": 1, "whatsapp.raw.unroutable": 2}
 
@@ -20,10 +23,11 @@ class Batch:
         self.records: list[tuple[bytes | None, bytes]] = []
         self.size = 0
 
-    def append(self, *, timestamp: None, key: bytes | None, value: bytes) -> object | None:
+    def append(self, *, timestamp: None, key: bytes | None, value: bytes, headers: Sequence[Header]) -> object | None:
         assert timestamp is None, "aiokafka takes the time itself"
         if self.records and self.size + len(value) > BATCH_BYTES:
             return None
+        assert headers == []
         self.records.append((key, value))
         self.size += len(value)
         return object()
@@ -64,7 +68,7 @@ def producer() -> Producer:
 
 @pytest.fixture
 def publisher(settings: IngestSettings, producer: Producer) -> Publisher:
-    made = Publisher(settings, publish_timeout=1)
+    made = Publisher(settings, RAW_TOPICS, 1, metrics.PUBLISHER)
     made._producer = producer
     made._partitions = PARTITIONS
     return made
@@ -181,7 +185,7 @@ async def test_records_without_a_key_are_spread(publisher: Publisher, producer: 
 
 
 async def test_a_hanging_broker_is_given_up(settings: IngestSettings, producer: Producer) -> None:
-    publisher = Publisher(settings, publish_timeout=0.01)
+    publisher = Publisher(settings, RAW_TOPICS, 0.01, metrics.PUBLISHER)
     publisher._producer = producer
     publisher._partitions = PARTITIONS
     with pytest.raises(NotPublishedError):
@@ -196,3 +200,26 @@ async def test_a_hanging_broker_is_given_up(settings: IngestSettings, producer: 
 
 async def test_nothing_to_publish_waits_for_nothing(publisher: Publisher) -> None:
     await publisher.publish([])
+
+
+async def test_a_refused_record_is_told_alone_and_the_others_are_there(
+    publisher: Publisher, producer: Producer
+) -> None:
+    bad, good = start(publisher, b"1", b"bad", b"2", b"3"), start(publisher, b"4")
+    answered = 0
+    while not (bad.done() and good.done()):
+        await turn()
+        for _, _, batch, acknowledged in producer.handed_over[answered:]:
+            if b"bad" in [value for _, value in batch.records]:
+                acknowledged.set_exception(MessageSizeTooLargeError())
+            else:
+                acknowledged.set_result(None)
+            answered += 1
+    with pytest.raises(RefusedError) as refused:
+        await bad
+    await good
+    assert [(refusal.record.value, refusal.error) for refusal in refused.value.refusals] == [
+        (b"bad", "MessageSizeTooLargeError")
+    ]
+    taken = [batch.records for _, _, batch, _ in producer.handed_over if b"bad" not in [v for _, v in batch.records]]
+    assert sorted(value for records in taken for _, value in records) == [b"1", b"2", b"3", b"4"]

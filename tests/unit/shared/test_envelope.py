@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from ingest_service.envelope import Record, split
 from shared import json_text
+from shared.envelope import split
+from shared.records import Record
 from tests.webhooks import topics_of, webhooks
 
 RECEIVED_AT = "2026-10-01T12:00:00.000000+00:00"
