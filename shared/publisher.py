@@ -259,4 +259,4 @@ class Publisher:
 def _fail(deliveries: list[_Delivery]) -> None:
     for delivery in deliveries:
         if not delivery.done.done():
-            delivery.done.set_exception(NotPublishedError())
+            delivery.done.set_exception(NotPublishedError("Kafka did not acknowledge"))

@@ -14,15 +14,16 @@ from shared.probe import Probe
 from shared.publisher import Publisher
 from shared.topics import EVENT_TOPICS, RAW_STATUS
 from status_service import background, database, metrics, parking, reconcile
+from status_service.applier import Applier
 from status_service.campaigns import CampaignPublisher
 from status_service.consumer import StatusConsumer
 from status_service.database import Database
-from status_service.dead_letters import DeadLetters
+from status_service.dead_letters import Brake, DeadLetters
 from status_service.outbox import Outbox
 from status_service.parking import Sweep
 from status_service.reconcile import BackgroundReconciler, Reconciler
 from status_service.settings import CommandSettings, StatusSettings
-from status_service.store import Store
+from status_service.store import Store, Unmatched
 
 # A broker's election of a leader is over by then; what is not acknowledged is tried again.
 PUBLISH_TIMEOUT_SECONDS: Final = 5.0
@@ -76,7 +77,9 @@ async def run(settings: StatusSettings) -> None:
     """
     logs.configure(settings.log_level, "status_service")
     async with parts(settings) as wired:
-        consumer = StatusConsumer(settings, wired.store, wired.outbox, wired.campaigns, wired.dead_letters)
+        brake = Brake(settings.dead_letter_run, settings.dead_letter_share)
+        applier = Applier(wired.store, wired.outbox, wired.campaigns, brake, Unmatched.PARK)
+        consumer = StatusConsumer(settings, applier, wired.dead_letters, brake)
         probes = {
             "broker": Probe("kafka", consumer.reachable, metrics.BROKER_REACHABLE),
             "database": Probe("postgresql", wired.database.reachable, metrics.DATABASE_REACHABLE),

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from time import perf_counter, time
 from typing import Any, Final
 
-import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
@@ -15,18 +14,16 @@ from aiokafka.errors import (
     KafkaError,
     TopicAuthorizationFailedError,
 )
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from shared import kafka, postgres
+from shared import kafka
 from shared.topics import LARGE_MESSAGE_BYTES, RAW_STATUS
 from status_service import metrics
-from status_service.batch import Batch, Told, fold
-from status_service.campaigns import CampaignPublisher
+from status_service.applier import Applier
+from status_service.batch import Batch, fold
 from status_service.dead_letters import Brake, DeadLetters
 from status_service.decode import SECOND, UndecodableError, decode
-from status_service.outbox import Outbox, until_published
+from status_service.outbox import until_published
 from status_service.settings import StatusSettings
-from status_service.store import Applied, Locks, Store
 
 # How long a poll waits for records.
 POLL_MS: Final = 200
@@ -45,9 +42,6 @@ LONGEST_BATCH_MS: Final = 24 * 60 * 60 * 1000
 LAST_BATCH_DEADLINE_SECONDS: Final = 4.0
 COMMIT_DEADLINE_SECONDS: Final = 3.0
 STOP_DEADLINE_SECONDS: Final = 4.0
-# Pauses between attempts at a batch grow from a deadlock's length to what an outage deserves.
-SHORTEST_PAUSE_SECONDS: Final = 0.05
-LONGEST_PAUSE_SECONDS: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -81,17 +75,14 @@ class StatusConsumer:
     def __init__(
         self,
         settings: StatusSettings,
-        store: Store,
-        outbox: Outbox,
-        campaigns: CampaignPublisher,
+        applier: Applier,
         dead_letters: DeadLetters,
+        brake: Brake,
     ) -> None:
         self._settings = settings
-        self._store = store
-        self._outbox = outbox
-        self._campaigns = campaigns
+        self._applier = applier
         self._dead_letters = dead_letters
-        self._brake = Brake(settings.dead_letter_run, settings.dead_letter_share)
+        self._brake = brake
         self._assignment = Assignment()
         self._position: dict[TopicPartition, int] = {}
         self._consumer = AIOKafkaConsumer(
@@ -190,58 +181,19 @@ class StatusConsumer:
             await until_published(self._dead_letters.publish, letters)
 
     async def _apply(self, batch: Batch) -> dict[str, str]:
-        """Apply a batch, again and again while PostgreSQL is away; give the messages it refuses, with its SQLSTATE."""
+        """Apply a batch; give the messages that PostgreSQL refuses, with its SQLSTATE."""
         started = perf_counter()
-        refused: dict[str, str] = {}
-        await self._apply_or_halve(batch.told, refused)
+        outcome = await self._applier.apply(batch.told)
         metrics.APPLY_LATENCY.observe(perf_counter() - started)
         metrics.BATCH_SIZE.observe(sum(batch.values.values()))
         if batch.oldest_received_at is not None:
             metrics.STATUS_LATENCY.observe(max(0.0, time() - batch.oldest_received_at / SECOND))
-        return refused
-
-    async def _apply_or_halve(self, told: Told, refused: dict[str, str]) -> None:
-        """Halve what PostgreSQL refuses until each message that it refuses is alone."""
-        try:
-            applied = await self._attempt(told)
-        except asyncpg.PostgresError as error:
-            if not postgres.refuses(error):
-                raise
-            names = list(told.evidence)
-            if len(names) == 1:
-                refused[names[0]] = postgres.reason(error)
-                self._brake.bear(len(refused))
-                return
-            for half in (names[: len(names) // 2], names[len(names) // 2 :]):
-                await self._apply_or_halve(told.only(half), refused)
-            return
-        metrics.MESSAGES.labels("changed").inc(len(applied.written))
-        metrics.MESSAGES.labels("unchanged").inc(applied.unchanged)
-        metrics.MESSAGES.labels("without_row").inc(applied.without_row)
-        metrics.MESSAGES.labels("locked").inc(applied.locked)
-        self._campaigns.note(applied.campaigns)
-        if applied.pending is not None:
-            await self._outbox.publish(applied.pending)
-
-    async def _attempt(self, told: Told) -> Applied:
-        """Apply until it succeeds; after a lock timeout without what others have locked."""
-        attempts = AsyncRetrying(
-            retry=retry_if_exception(postgres.passes),
-            wait=wait_random_exponential(multiplier=SHORTEST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-            before_sleep=_note_retry,
-        )
-        locks = Locks.WAIT
-
-        async def attempt() -> Applied:
-            nonlocal locks
-            try:
-                return await self._store.apply(told, locks)
-            except asyncpg.LockNotAvailableError:
-                locks = Locks.SKIP
-                raise
-
-        applied: Applied = await attempts(attempt)
-        return applied
+        for applied in outcome.applied:
+            metrics.MESSAGES.labels("changed").inc(len(applied.written))
+            metrics.MESSAGES.labels("unchanged").inc(applied.unchanged)
+            metrics.MESSAGES.labels("without_row").inc(applied.without_row)
+            metrics.MESSAGES.labels("locked").inc(applied.locked)
+        return outcome.refused
 
     async def _commit(self, fetched: Fetched) -> None:
         """Commit the offsets; where that fails the statuses are read again, and change nothing."""
@@ -264,10 +216,3 @@ def _positions(records: Sequence[ConsumerRecord], refused: Mapping[str, str]) ->
             if sqlstate is not None:
                 found.append((position, f"sqlstate_{sqlstate}", "PostgreSQL refuses what the status says"))
     return found
-
-
-def _note_retry(state: RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome else None
-    reason = postgres.reason(error) if error else "unknown"
-    metrics.APPLY_RETRIES.labels(reason).inc()
-    log.warning("batch_repeated", reason=reason, attempt=state.attempt_number)

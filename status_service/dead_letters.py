@@ -16,11 +16,15 @@ from status_service import metrics
 
 # The share of dead letters is that of so many records, the newest ones.
 WINDOW_RECORDS: Final = 10_000
-# Headers of a dead letter; those that a redrive reads.
+# Headers of a dead letter.
 REASON: Final = "reason"
+DETAIL: Final = "detail"
 ORIGIN_TOPIC: Final = "origin_topic"
 DEAD_LETTERED_AT: Final = "dead_lettered_at"
 REDRIVEN: Final = "redriven"
+OF_DEAD_LETTERS: Final = frozenset(
+    {REASON, DETAIL, ORIGIN_TOPIC, "origin_partition", "origin_offset", DEAD_LETTERED_AT, REDRIVEN}
+)
 
 log = structlog.get_logger(__name__)
 
@@ -141,7 +145,7 @@ def _headers(reason: str, detail: str, origin: tuple[str, str, str], times: int)
     topic, partition, offset = origin
     texts = {
         REASON: reason,
-        "detail": detail,
+        DETAIL: detail,
         ORIGIN_TOPIC: topic,
         "origin_partition": partition,
         "origin_offset": offset,

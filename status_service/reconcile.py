@@ -19,6 +19,7 @@ from status_service.outbox import Outbox
 from status_service.store import Locks, Pending, Store, Unmatched, add_to_outbox
 
 DUE: Final = postgres.read_statement(__file__, "due_campaigns")
+NUMBER: Final = postgres.read_statement(__file__, "number_of_campaigns")
 ALL: Final = postgres.read_statement(__file__, "all_campaigns")
 FALLEN: Final = postgres.read_statement(__file__, "fallen_messages")
 FORGET: Final = postgres.read_statement(__file__, "forget_changes")
@@ -59,6 +60,11 @@ class Reconciler:
         """Give campaigns whose time has come. Raises what asyncpg raises."""
         async with self._database.session() as session:
             return [row[0] for row in await session.fetch(DUE, reconcile_after, AT_ONCE)]
+
+    async def number(self) -> int:
+        """Tell how many campaigns there are. Raises what asyncpg raises."""
+        async with self._database.session() as session:
+            return int(await session.fetchval(NUMBER))
 
     async def all(self) -> AsyncIterator[UUID]:
         """Give every campaign there is. Raises what asyncpg raises."""

@@ -15,13 +15,18 @@ class TopicSettings(ServiceSettings):
     )
 
 
-class CommandSettings(ServiceSettings):
-    """What the commands that work on the tables read from the environment."""
+class KafkaCommandSettings(ServiceSettings):
+    """What the commands that work on topics alone read from the environment."""
 
-    database_url: PostgresDsn = Field(description="the database with message_logs and campaign_logs")
     consumer_group: str = Field(
         default="status_service", description="Kafka consumer group; its offsets are our progress"
     )
+
+
+class CommandSettings(KafkaCommandSettings):
+    """What the commands that work on the tables read from the environment."""
+
+    database_url: PostgresDsn = Field(description="the database with message_logs and campaign_logs")
     batch_size: int = Field(default=5000, ge=1, le=50_000, description="statuses applied in one transaction, at most")
     # Meta's own rows come within seconds; a platform that stores them a day later is broken.
     parked_ttl: int = Field(
