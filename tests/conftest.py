@@ -19,6 +19,7 @@ from deploy.local.broker_choice import broker_kind
 from deploy.local.postgres import PostgresServer, debian_bin_directory, embedded_bin_directory
 from deploy.local.stack import Stack
 from tests import tansu
+from tests.faults import unavailable
 
 ROOT = Path(__file__).parent.parent
 ROLE_PASSWORD = "for-tests"
@@ -60,11 +61,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     broker = config.stash.get(BROKER, None)
     terminalreporter.write_line(f"Broker: {broker or 'none was needed'}")
     for nodeid in _unlisted_skips(terminalreporter, broker):
-        terminalreporter.write_line(f"SKIPPED without being listed in tests/tansu.py: {nodeid}", red=True)
+        lists = "tests/tansu.py or tests/faults/unavailable.py"
+        terminalreporter.write_line(f"SKIPPED without being listed in {lists}: {nodeid}", red=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail a run that skipped more than Tansu forces it to."""
+    """Fail a run that skipped more than Tansu, or this machine, forces it to."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None and _unlisted_skips(reporter, session.config.stash.get(BROKER, None)):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
@@ -72,7 +74,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 def _unlisted_skips(reporter: pytest.TerminalReporter, broker: BrokerKind | None) -> list[str]:
     listed = tansu.CANNOT if broker is BrokerKind.TANSU else {}
-    return [report.nodeid for report in reporter.stats.get("skipped", ()) if report.nodeid not in listed]
+    skipped = [report for report in reporter.stats.get("skipped", ()) if report.nodeid not in listed]
+    return [report.nodeid for report in skipped if not unavailable.explains(report)]
 
 
 def _servers() -> dict[str, Path]:
