@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-stack lint format up down lock
+.PHONY: help demo test test-faults test-stack lint format up down lock
 
 PYTHON := .venv/bin/python
 
@@ -17,6 +17,9 @@ test: .venv/ready ## Run every test on a real PostgreSQL and a real broker (BROK
 
 test-stack: .venv/ready ## Run the tests of the local stack itself: starts, kills, interruptions, ports, users
 	@$(PYTHON) -m pytest tests/local
+
+test-faults: .venv/ready ## Run the long fault tests: kills, pauses, full disks and outages, for many minutes
+	@$(PYTHON) -m pytest tests/faults -m "long or not long"
 
 lint: .venv/ready ## Check format, rules, types and the direction of imports
 	@$(PYTHON) -m ruff format --check .

@@ -47,7 +47,9 @@ $$;
 GRANT USAGE ON SCHEMA public TO ingest_service, status_service;
 
 -- Whatever was granted before goes, with its column grants, so that a run ends in exactly what follows.
-REVOKE ALL ON users, user_business_info, templates, campaign_logs, message_logs, whatsapp_numbers, whatsapp_templates
+REVOKE ALL ON
+  users, user_business_info, templates, campaign_logs, message_logs, whatsapp_numbers, whatsapp_templates,
+  parked_statuses, status_outbox, changed_campaigns
   FROM ingest_service, status_service;
 
 -- ingest_service answers Meta's verification with the tokens of the active accounts.
@@ -59,19 +61,35 @@ GRANT SELECT (webhook_verify_token, is_active) ON whatsapp_numbers TO ingest_ser
 -- status_service merges a status into its message's row.
 GRANT
   SELECT (
-    id, campaign_id, message_id, recipient_number, status, error_message, sent_at, delivered_at, read_at, failed_at, error_code
+    id, campaign_id, message_id, recipient_number, status, error_message, sent_at, delivered_at, read_at, failed_at, error_code,
+    proven
   ),
-  UPDATE (message_id, status, error_message, sent_at, delivered_at, read_at, failed_at, error_code)
+  UPDATE (message_id, status, error_message, sent_at, delivered_at, read_at, failed_at, error_code, proven)
   ON message_logs TO status_service;
 
 -- status_service counts the campaign; the trigger writes updated_at, which needs no grant.
 GRANT
   SELECT (
     id, user_id, status, phone_number_id, total_recipients, successful_sends, failed_sends, delivered_count, read_count, revision,
-    updated_at, recounted_at
+    updated_at, recounted_at, recounted_revision
   ),
-  UPDATE (status, successful_sends, failed_sends, delivered_count, read_count, revision, recounted_at)
+  UPDATE (status, successful_sends, failed_sends, delivered_count, read_count, revision, recounted_at, recounted_revision)
   ON campaign_logs TO status_service;
+
+-- status_service tells the numbers that are ours from others on the same account.
+GRANT SELECT (phone_number_id) ON whatsapp_numbers TO status_service;
+
+-- status_service tells the numbers that are ours from others, also where only the account names one.
+GRANT SELECT (whatsapp_number_id) ON user_business_info TO status_service;
+
+-- status_service parks statuses without a row, keeps its outbox, and takes the notes of campaigns that others changed.
+GRANT SELECT, INSERT, UPDATE, DELETE ON parked_statuses, status_outbox TO status_service;
+
+-- The notes come from a trigger.
+GRANT SELECT, DELETE ON changed_campaigns TO status_service;
+
+-- Each session that publishes takes a number.
+GRANT USAGE ON SEQUENCE status_outbox_owner TO status_service;
 
 -- An older grant to PUBLIC, or a role the service was made a member of, must not open what is closed here.
 DO $$

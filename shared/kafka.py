@@ -25,8 +25,9 @@ CONNECT_DEADLINE_SECONDS: Final = 30.0
 # One admin request; creating 15 topics of 12 partitions on a cold broker took 3 s.
 ADMIN_DEADLINE_SECONDS: Final = 30.0
 CLOSE_DEADLINE_SECONDS: Final = 2.0
-# Brokers hear of a new topic within a fraction of a second.
+# Brokers hear of a new topic within a fraction of a second, busy ones within some.
 CREATED_PAUSE_SECONDS: Final = 0.1
+HEARD_DEADLINE_SECONDS: Final = 5.0
 
 TOPIC_ALREADY_EXISTS: Final = 36
 
@@ -101,22 +102,32 @@ async def check_topics(settings: ServiceSettings, topics: Iterable[Topic], least
     """
     declared = {topic.name(settings.topic_prefix): topic for topic in topics}
     admin = await _admin(settings)
+    # Each question goes to another broker, and one may not have heard of a topic that was just created.
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(TopicsError),
+        stop=stop_after_delay(HEARD_DEADLINE_SECONDS),
+        wait=wait_fixed(CREATED_PAUSE_SECONDS),
+        reraise=True,
+    )
     try:
         async with asyncio.timeout(ADMIN_DEADLINE_SECONDS):
-            missing = await _missing(admin, declared)
-            if missing:
-                hint = "create them with `python -m status_service topics`"
-                raise TopicsError(f"missing topics: {', '.join(missing)}; {hint}")
-            resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in declared]
-            responses = await admin.describe_configs(resources)
+            await attempts(_check, admin, declared, least_insync)
     except TimeoutError:
         raise KafkaUnavailableError(
             f"Kafka did not describe the topics within {ADMIN_DEADLINE_SECONDS:.0f} s"
         ) from None
     finally:
         await closed(admin.close(), CLOSE_DEADLINE_SECONDS)
+
+
+async def _check(admin: AIOKafkaAdminClient, declared: Mapping[str, Topic], least_insync: int) -> None:
+    missing = await _missing(admin, declared)
+    if missing:
+        hint = "create them with `python -m status_service topics`"
+        raise TopicsError(f"missing topics: {', '.join(missing)}; {hint}")
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in declared]
     differences = []
-    for response in responses:
+    for response in await admin.describe_configs(resources):
         for error_code, _, _, name, entries in response.resources:
             found = {entry[0]: entry[1] for entry in entries}
             refusal = [f"cannot be described: {for_code(error_code).__name__}"] if error_code else []

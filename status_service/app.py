@@ -29,6 +29,8 @@ from status_service.store import Store, Unmatched
 PUBLISH_TIMEOUT_SECONDS: Final = 5.0
 # What was published last is forgotten before the service ends, so that the next one has nothing to publish again.
 LAST_FLUSH_DEADLINE_SECONDS: Final = 1.0
+# What goes on beside the consumer gives up its sessions.
+BACKGROUND_DEADLINE_SECONDS: Final = 1.0
 FLUSH_PAUSE_SECONDS: Final = 0.5
 # A consumer that was killed is missed for this long.
 INHERIT_PAUSE_SECONDS: Final = 5.0
@@ -124,3 +126,4 @@ async def _beside(works: list[Coroutine[Any, Any, None]], main: Coroutine[Any, A
     finally:
         for task in (main_task, *tasks):
             task.cancel()
+        await asyncio.wait([main_task, *tasks], timeout=BACKGROUND_DEADLINE_SECONDS)

@@ -72,7 +72,7 @@ class CampaignPublisher:
         try:
             rows = await session.fetch(CAMPAIGNS, locked)
             try:
-                await self._publisher.publish([record(campaign_event(row)) for row in rows])
+                await self._publisher.publish([record(campaign_event(dict(row))) for row in rows])
             except RefusedError as refused:
                 # A few hundred bytes: only a topic that takes none at all refuses them, and a later state comes soon.
                 log.warning("campaigns_refused", campaigns=len(refused.refusals), error=refused.refusals[0].error)

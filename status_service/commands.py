@@ -35,7 +35,7 @@ async def replay_statuses(since: datetime, until: datetime | None, *, dry_run: b
     typer.echo(
         f"{found.statuses:,} statuses read: {len(found.rows):,} rows {'would change' if dry_run else 'changed'}; "
         f"{found.without_row:,} messages had no row and were not parked, {found.undecodable:,} records were no status, "
-        f"PostgreSQL refused {found.refused:,}"
+        f"PostgreSQL refused {found.refused:,}, {found.locked:,} rows were locked and are parked"
     )
 
 

@@ -23,8 +23,8 @@ CLIENT_DEADLINE_SECONDS: Final = STATEMENT_DEADLINE_SECONDS + 5
 # that could be part of one is over by then, so that it is never the platform's transaction that is cancelled.
 LOCK_DEADLINE_MS: Final = 500
 CLOSE_DEADLINE_SECONDS: Final = 2.0
-# One merges, one sweeps, one recounts, one publishes campaigns; one is left for the probe and the gauges.
-CONNECTIONS: Final = 5
+# One merges, one publishes campaigns, one each for sweep, recount and outbox; one is left for the probe.
+CONNECTIONS: Final = 6
 
 # Namespaces of advisory locks: a session that owns outbox entries, a campaign that is recounted, or published.
 OUTBOX_LOCKS: Final = 7077_0001
@@ -64,14 +64,29 @@ class Database:
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
         """Lend a session; raises what asyncpg raises."""
-        async with self._pool.acquire(timeout=postgres.CONNECT_DEADLINE_SECONDS) as connection:
-            yield connection
+        async with self._pool.acquire(timeout=postgres.CONNECT_DEADLINE_SECONDS) as session:
+            try:
+                yield session
+            except (TimeoutError, asyncio.CancelledError):
+                # Whoever uses it next would wait, without a deadline, for the server to confirm that it cancelled.
+                session.terminate()
+                raise
 
     @contextlib.asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
-        """Lend a session in a transaction, which is committed with the block."""
-        async with self.session() as session, session.transaction():
-            yield session
+    async def transaction(self, *, rolled_back: bool = False) -> AsyncIterator[Session]:
+        """Lend a session in a transaction, which is committed with the block, or undone."""
+        async with self.session() as session:
+            transaction = session.transaction()
+            await transaction.start()
+            try:
+                yield session
+            except (TimeoutError, asyncio.CancelledError):
+                # The server does not answer, or nobody waits for it: the session's end undoes everything.
+                raise
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await (transaction.rollback() if rolled_back else transaction.commit())
 
     async def reachable(self) -> bool:
         async with self.session() as session:

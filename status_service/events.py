@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
-import asyncpg
 import orjson
 
 from shared import topics
@@ -79,15 +78,15 @@ def status_events(message_id: str, said: int, row: WrittenRow, user_id: UUID) ->
             yield _event(TOPIC_OF[status], message_id, name, at, data | {"implied": not said & bit})
 
 
-def campaign_event(campaign: asyncpg.Record) -> Event:
+def campaign_event(campaign: Mapping[str, Any]) -> Event:
     """Give the event of a campaign as sql/campaigns.sql gives it."""
     name = f"{campaign['campaign_id']}/{campaign['revision']}"
     now = datetime.now(UTC).replace(tzinfo=None)
-    data = dict(campaign.items()) | {key: str(campaign[key]) for key in ("campaign_id", "user_id")}
+    data = {**campaign} | {key: str(campaign[key]) for key in ("campaign_id", "user_id")}
     return _event(topics.CAMPAIGN, data["campaign_id"], name, now, data)
 
 
-def unmatched_event(entry: asyncpg.Record) -> Event:
+def unmatched_event(entry: Mapping[str, Any]) -> Event:
     """Give the event of a parked entry that expired, as sql/take_parked.sql gives it."""
     parked_at = entry["parked_at"]
     times = {name: _moment(entry[name]) for name in ("sent_at", "delivered_at", "read_at", "failed_at")}

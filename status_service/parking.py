@@ -65,7 +65,6 @@ class Sweep:
                 found = [row[0] for row in await session.fetch(FOUND, *ages, AT_ONCE)]
             looked_seconds = perf_counter() - started
             applied = await self._take(found, Unmatched.PARK)
-            metrics.PARKED.labels("adopted").inc(len(found) - applied.locked - applied.without_row)
             # Those that are locked are found again, but not in this sweep.
             if len(found) < AT_ONCE or not applied.written:
                 break
@@ -80,7 +79,6 @@ class Sweep:
                 expired = [row[0] for row in await session.fetch(EXPIRED, AT_ONCE)]
                 prolonged = {row[0] for row in await session.fetch(PROLONG, expired, self._ttl_seconds)}
             applied = await self._take([name for name in expired if name not in prolonged], Unmatched.EXPIRE)
-            metrics.PARKED.labels("expired").inc(applied.without_row)
             if not applied.without_row and not applied.written:
                 break
 
@@ -99,6 +97,9 @@ class Sweep:
             if not entries:
                 return Applied()
             applied = await self._store.write(session, _told(entries), Locks.SKIP, unmatched, entries)
+        metrics.PARKED.labels("adopted").inc(len(entries) - applied.locked - applied.without_row)
+        if unmatched is Unmatched.EXPIRE:
+            metrics.PARKED.labels("expired").inc(applied.without_row)
         self._campaigns.note(applied.campaigns)
         if applied.pending is not None:
             await self._outbox.publish(applied.pending)

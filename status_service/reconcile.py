@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import structlog
 
 from shared import postgres
@@ -25,12 +26,15 @@ FALLEN: Final = postgres.read_statement(__file__, "fallen_messages")
 FORGET: Final = postgres.read_statement(__file__, "forget_changes")
 DRIFT: Final = postgres.read_statement(__file__, "drift")
 RECOUNT: Final = postgres.read_statement(__file__, "recount")
+FORGET_DELETED: Final = postgres.read_statement(__file__, "forget_deleted")
 LOCK: Final = "SELECT pg_try_advisory_xact_lock($1, hashtext($2))"
 
 # A campaign is recounted at most this long after its time has come.
 PAUSE_SECONDS: Final = 2.0
 AT_ONCE: Final = 100
 MESSAGES_AT_ONCE: Final = 5000
+# Another session holds the campaign: its turn comes again.
+BUSY: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 BEFORE_ALL: Final = UUID(int=0)
 
 log = structlog.get_logger(__name__)
@@ -59,6 +63,7 @@ class Reconciler:
     async def due(self, reconcile_after: float) -> list[UUID]:
         """Give campaigns whose time has come. Raises what asyncpg raises."""
         async with self._database.session() as session:
+            await session.execute(FORGET_DELETED)
             return [row[0] for row in await session.fetch(DUE, reconcile_after, AT_ONCE)]
 
     async def number(self) -> int:
@@ -87,6 +92,12 @@ class Reconciler:
 
     async def recount(self, campaign: UUID) -> tuple[Recount, Pending] | None:
         """Repair rows, then counts; None if another session is at it or holds rows. Raises what asyncpg raises."""
+        try:
+            return await self._recount(campaign)
+        except BUSY:
+            return None
+
+    async def _recount(self, campaign: UUID) -> tuple[Recount, Pending] | None:
         repaired = await self._repair(campaign)
         if repaired is None:
             return None
@@ -118,7 +129,7 @@ class Reconciler:
                 return repaired
             told = Told(dict.fromkeys(fallen, Evidence()), {}, {})
             applied = await self._store.apply(told, Locks.SKIP, Unmatched.IGNORE)
-            if not applied.written:
+            if applied.locked or not applied.written:
                 return None
             repaired += len(applied.written)
 

@@ -24,6 +24,7 @@ class Replayed:
     undecodable: int = 0
     refused: int = 0
     without_row: int = 0
+    locked: int = 0
     rows: set[UUID] = field(default_factory=set)
     campaigns: set[UUID] = field(default_factory=set)
 
@@ -66,5 +67,6 @@ class Replay:
             replayed.refused += len(outcome.refused)
         for one in applied:
             replayed.without_row += one.without_row
+            replayed.locked += one.locked
             replayed.rows |= one.written
             replayed.campaigns |= one.campaigns

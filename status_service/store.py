@@ -36,7 +36,10 @@ class Locks(Enum):
 
 
 class Unmatched(Enum):
-    """What becomes of messages without a row: they are parked, leave as `unmatched` events, or were parked before."""
+    """What becomes of messages without a row: they are parked, leave as `unmatched` events, or are passed over.
+
+    Those whose row is locked are parked in any case: they have one.
+    """
 
     PARK = auto()
     EXPIRE = auto()
@@ -78,13 +81,8 @@ class Store:
 
     async def try_out(self, told: Told) -> Applied:
         """Tell what would become of what was told, and undo it. Raises what asyncpg raises."""
-        async with self._database.session() as session:
-            transaction = session.transaction()
-            await transaction.start()
-            try:
-                return await self.write(session, told, Locks.WAIT, Unmatched.IGNORE)
-            finally:
-                await transaction.rollback()
+        async with self._database.transaction(rolled_back=True) as session:
+            return await self.write(session, told, Locks.WAIT, Unmatched.IGNORE)
 
     async def write(
         self, session: Session, told: Told, locks: Locks, unmatched: Unmatched, parked: Sequence[Any] = ()
@@ -95,8 +93,8 @@ class Store:
         """
         busy = await self._busy_campaigns(session, told) if locks is Locks.SKIP else []
         rows, rowless, locked = await self._merge(session, told, locks, busy)
-        again = locked if unmatched is Unmatched.EXPIRE else [*rowless, *locked]
-        if again and unmatched is not Unmatched.IGNORE:
+        again = [*locked, *rowless] if unmatched is Unmatched.PARK else locked
+        if again:
             await self._park(session, told.only(again))
         events = await _events(session, told, rows)
         if unmatched is Unmatched.EXPIRE:
