@@ -140,7 +140,12 @@ async def _keep_settings(_session: asyncpg.Connection) -> None:
 
 async def _introduce(session: asyncpg.Connection) -> None:
     """Find a deadlock before the platform's session does, and take a number for outbox entries."""
-    # The setting is the superuser's unless schema/roles.sql could grant it; without it only the luck differs.
-    with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
-        await session.execute("SET deadlock_timeout = '100ms'")
-    await session.execute(OWN_OUTBOX, OUTBOX_LOCKS)
+    try:
+        # The setting is the superuser's unless schema/roles.sql could grant it; without it only the luck differs.
+        with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
+            await session.execute("SET deadlock_timeout = '100ms'")
+        await session.execute(OWN_OUTBOX, OUTBOX_LOCKS)
+    except BaseException:
+        # The pool would wait, without a deadline, for the server to hear that the session is closed.
+        session.terminate()
+        raise
