@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import aiohttp
@@ -16,6 +17,7 @@ from tests.conftest import BROKER
 from tests.faults import unavailable
 from tests.faults.cluster import KafkaCluster
 from tests.faults.databases import Database, migrated_database
+from tests.faults.outage import Pair, services
 from tests.faults.postgres import FaultyPostgres, FillablePostgres
 from tests.faults.small_disk import mounted
 from tests.integration.processes import run_to_end
@@ -128,3 +130,12 @@ async def delete_topics(cluster: KafkaCluster, prefix: str) -> None:
 async def http() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
         yield session
+
+
+@pytest.fixture
+async def pair(
+    kafka: dict[str, str], database: Database, http: aiohttp.ClientSession, tmp_path: Path
+) -> AsyncIterator[Pair]:
+    """Run both services on the cluster and the server, with topics and a database of the test's own."""
+    async with services(http, kafka, database, tmp_path) as pair:
+        yield pair
