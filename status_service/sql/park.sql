@@ -57,5 +57,14 @@ WHERE parked.said | excluded.said <> parked.said
     OR excluded.sent_at < parked.sent_at
     OR excluded.delivered_at < parked.delivered_at
     OR excluded.read_at < parked.read_at
-    OR excluded.failed_at <= parked.failed_at
-    OR (parked.callback_id IS NULL AND excluded.callback_id IS NOT NULL);
+    OR (
+        excluded.failed_at,
+        excluded.error_code IS NULL, coalesce(excluded.error_code, 0),
+        excluded.error_message IS NULL, coalesce(excluded.error_message, '') COLLATE "C"
+    ) < (
+        parked.failed_at,
+        parked.error_code IS NULL, coalesce(parked.error_code, 0),
+        parked.error_message IS NULL, coalesce(parked.error_message, '') COLLATE "C"
+    )
+    OR least(parked.callback_id, excluded.callback_id) IS DISTINCT FROM parked.callback_id
+    OR least(parked.phone_number_id, excluded.phone_number_id) IS DISTINCT FROM parked.phone_number_id;

@@ -1,0 +1,74 @@
+"""An outbox entry is published as it was written, also by another process."""
+
+from datetime import datetime
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from status_service.events import Entry, Event, WrittenRow, campaign_event, status_events, unmatched_event
+from status_service.merge import Status
+
+moments = st.none() | st.datetimes(datetime(2009, 1, 1), datetime(2100, 1, 1))  # noqa: DTZ001 -- as PostgreSQL's are
+codes = st.none() | st.integers(-(2**31), 2**31 - 1)
+# Whatever PostgreSQL can hold: no NUL, no lone surrogates.
+texts = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
+written_rows = st.builds(
+    WrittenRow,
+    position=st.integers(0, 5000),
+    id=st.uuids(),
+    campaign_id=st.uuids(),
+    status_before=st.sampled_from(Status),
+    status=st.sampled_from([status.value for status in Status]),
+    written=st.just(value=True),
+    first_proven=st.integers(0, 15),
+    recipient_number=texts,
+    sent_at=moments,
+    delivered_at=moments,
+    read_at=moments,
+    failed_at=moments,
+    error_code=codes,
+    failure_message=st.none() | texts,
+)
+counts = st.integers(0, 2**31 - 1)
+campaigns = st.fixed_dictionaries(
+    {
+        "campaign_id": st.uuids(),
+        "user_id": st.uuids(),
+        "status": st.sampled_from(["pending", "processing", "completed", "paused", "failed"]),
+        "total_recipients": st.none() | counts,
+        "successful_sends": counts,
+        "failed_sends": counts,
+        "delivered_count": counts,
+        "read_count": counts,
+        "revision": st.integers(0, 2**63 - 1),
+    }
+)
+micros = st.none() | st.integers(1_230_768_000_000_000, 4_102_444_800_000_000)
+parked = st.fixed_dictionaries(
+    {
+        "message_id": texts.filter(bool),
+        "callback_id": st.none() | st.uuids(),
+        "phone_number_id": st.none() | texts,
+        "sent_at": micros,
+        "delivered_at": micros,
+        "read_at": micros,
+        "failed_at": micros,
+        "error_code": codes,
+        "error_message": st.none() | texts,
+        "parked_at": moments.filter(bool),
+    }
+)
+some_events = (
+    st.builds(lambda *event_of: list(status_events(*event_of)), texts, st.integers(0, 15), written_rows, st.uuids())
+    | campaigns.map(lambda campaign: [campaign_event(campaign)])
+    | parked.map(lambda entry: [unmatched_event(entry)])
+)
+
+
+@given(st.lists(some_events, max_size=5), st.lists(st.uuids(), max_size=3))
+def test_the_outbox_gives_back_what_was_written_byte_for_byte(
+    found: list[list[Event]], campaign_ids: list[UUID]
+) -> None:
+    entry = Entry(tuple(event for events in found for event in events), tuple(campaign_ids))
+    assert Entry.loads(entry.dumps()) == entry
