@@ -52,6 +52,9 @@ REVOKE ALL ON
   parked_statuses, status_outbox, changed_campaigns
   FROM ingest_service, status_service;
 
+-- The same for the numbers of sessions and entries.
+REVOKE ALL ON SEQUENCE status_outbox_owner, status_outbox_id_seq FROM ingest_service, status_service;
+
 -- ingest_service answers Meta's verification with the tokens of the active accounts.
 GRANT SELECT (webhook_verify_token, is_active) ON user_business_info TO ingest_service;
 

@@ -81,27 +81,28 @@ ON CONFLICT DO NOTHING;
 
 -- Its messages: three read, two delivered, one sent, two failed.
 INSERT INTO message_logs (
-  id, campaign_id, recipient_number, message_id, status, error_message, error_code, sent_at, delivered_at, read_at, failed_at, created_at
+  id, campaign_id, recipient_number, message_id, status, error_message, error_code, sent_at, delivered_at, read_at, failed_at,
+  proven, created_at
 )
 SELECT sample.id::uuid, '00000000-0000-4000-8000-000000000051', recipient_number, message_id, status, error_message, error_code,
-  sent_at::timestamp, delivered_at::timestamp, read_at::timestamp, failed_at::timestamp, '2026-01-15 09:00:00'
+  sent_at::timestamp, delivered_at::timestamp, read_at::timestamp, failed_at::timestamp, proven, '2026-01-15 09:00:00'
 FROM (VALUES
   ('00000000-0000-4000-8000-000000000061', '15550102001', 'wamid.SAMPLE0001', 'read', NULL, NULL,
-   '2026-01-15 09:00:02', '2026-01-15 09:00:04', '2026-01-15 09:03:10', NULL),
+   '2026-01-15 09:00:02', '2026-01-15 09:00:04', '2026-01-15 09:03:10', NULL, 7),
   ('00000000-0000-4000-8000-000000000062', '15550102002', 'wamid.SAMPLE0002', 'read', NULL, NULL,
-   '2026-01-15 09:00:02', '2026-01-15 09:00:05', '2026-01-15 09:41:57', NULL),
+   '2026-01-15 09:00:02', '2026-01-15 09:00:05', '2026-01-15 09:41:57', NULL, 7),
   ('00000000-0000-4000-8000-000000000063', '15550102003', 'wamid.SAMPLE0003', 'read', NULL, NULL,
-   '2026-01-15 09:00:03', '2026-01-15 09:08:30', '2026-01-15 10:12:00', NULL),
+   '2026-01-15 09:00:03', '2026-01-15 09:08:30', '2026-01-15 10:12:00', NULL, 7),
   ('00000000-0000-4000-8000-000000000064', '15550102004', 'wamid.SAMPLE0004', 'delivered', NULL, NULL,
-   '2026-01-15 09:00:03', '2026-01-15 09:00:06', NULL, NULL),
+   '2026-01-15 09:00:03', '2026-01-15 09:00:06', NULL, NULL, 3),
   ('00000000-0000-4000-8000-000000000065', '15550102005', 'wamid.SAMPLE0005', 'delivered', NULL, NULL,
-   '2026-01-15 09:00:03', '2026-01-15 09:22:41', NULL, NULL),
+   '2026-01-15 09:00:03', '2026-01-15 09:22:41', NULL, NULL, 3),
   ('00000000-0000-4000-8000-000000000066', '15550102006', 'wamid.SAMPLE0006', 'sent', NULL, NULL,
-   '2026-01-15 09:00:04', NULL, NULL, NULL),
+   '2026-01-15 09:00:04', NULL, NULL, NULL, 1),
   ('00000000-0000-4000-8000-000000000067', '15550102007', 'wamid.SAMPLE0007', 'failed', 'Message undeliverable', 131026,
-   NULL, NULL, NULL, '2026-01-15 09:00:04'),
+   NULL, NULL, NULL, '2026-01-15 09:00:04', 8),
   ('00000000-0000-4000-8000-000000000068', '15550102008', 'wamid.SAMPLE0008', 'failed',
    'This message was not delivered to maintain healthy ecosystem engagement.', 131049,
-   '2026-01-15 09:00:04', NULL, NULL, '2026-01-15 09:00:05')
-) AS sample (id, recipient_number, message_id, status, error_message, error_code, sent_at, delivered_at, read_at, failed_at)
+   '2026-01-15 09:00:04', NULL, NULL, '2026-01-15 09:00:05', 9)
+) AS sample (id, recipient_number, message_id, status, error_message, error_code, sent_at, delivered_at, read_at, failed_at, proven)
 ON CONFLICT DO NOTHING;

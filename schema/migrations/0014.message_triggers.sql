@@ -14,16 +14,17 @@ BEGIN
 END
 $$;
 
--- Only where there was another message before.
+-- Only where there was another message before; a platform may write none as an empty text.
 CREATE OR REPLACE TRIGGER prime_sms_replaced_message_id
   BEFORE UPDATE OF message_id ON message_logs
   FOR EACH ROW
-  WHEN (OLD.message_id IS NOT NULL AND NEW.message_id IS DISTINCT FROM OLD.message_id)
+  WHEN (OLD.message_id <> '' AND NEW.message_id IS DISTINCT FROM OLD.message_id)
   EXECUTE FUNCTION prime_sms_forget_replaced_message();
 
 -- A status that is not ours was not counted either. Our sessions say who they are; the check costs them least when it is first.
+-- Not only where the statement names the status: another trigger may have changed it, as the one above does.
 CREATE OR REPLACE TRIGGER prime_sms_foreign_status
-  AFTER UPDATE OF status, message_id ON message_logs
+  AFTER UPDATE ON message_logs
   FOR EACH ROW
   WHEN (
     current_setting('prime_sms.writer', true) IS DISTINCT FROM 'status_service'

@@ -13,7 +13,7 @@ from schema.migrate import Outcome, migrate
 from tests.conftest import create_database, drop_database
 from tests.schema.conftest import build_by_hand
 from tests.schema.test_migrate import catalog
-from tests.schema.test_seed import COLUMNS, INDEXES, TRIGGERS
+from tests.schema.test_seed import ADDED_INDEXES, ADDED_TRIGGERS, COLUMNS, INDEXES, OWN_TABLES, TRIGGERS
 from tests.schema.waiting import wait_until_someone_waits
 
 TABLES = (*COLUMNS, "invoices")
@@ -78,27 +78,49 @@ def test_nothing_is_created_or_built_anew_that_was_there(adopted: Adoption) -> N
 
 
 def test_the_missing_indexes_come_and_the_status_index_stays_a_btree(adopted: Adoption) -> None:
-    assert set(storage(adopted.url)) >= set(INDEXES) | {"idx_message_logs_message_id"}
+    assert set(storage(adopted.url)) >= set(INDEXES) | set(ADDED_INDEXES)
     rows = query(adopted.url, "SELECT pg_get_indexdef('idx_message_logs_status'::regclass)")
     assert rows == [("CREATE INDEX idx_message_logs_status ON public.message_logs USING btree (status)",)]
 
 
-def test_the_missing_trigger_comes_and_the_others_keep_their_function(adopted: Adoption) -> None:
+def test_the_missing_triggers_come_and_the_others_keep_their_function(adopted: Adoption) -> None:
     rows = query(
         adopted.url,
         "SELECT tgname, tgrelid::regclass::text, tgfoid::regproc::text FROM pg_trigger WHERE NOT tgisinternal",
     )
-    assert {name: table for name, table, _ in rows} == TRIGGERS
-    functions = {name: function for name, _, function in rows}
+    added = {name: table for name, (table, _, _) in ADDED_TRIGGERS.items()}
+    assert {name: table for name, table, _ in rows} == TRIGGERS | added
+    functions = {str(name): function for name, _, function in rows}
+    assert {name: functions.pop(name) for name in ADDED_TRIGGERS} == {
+        name: function for name, (_, _, function) in ADDED_TRIGGERS.items()
+    }
     assert functions.pop("update_whatsapp_templates_updated_at") == "prime_sms_set_updated_at"
     assert set(functions.values()) == {"update_updated_at_column"}
 
 
 def test_the_additions_come_with_their_defaults(adopted: Adoption) -> None:
-    rows = query(adopted.url, "SELECT delivered_count, read_count, revision, recounted_at FROM campaign_logs")
-    assert set(rows) == {(0, 0, 0, None)}
-    rows = query(adopted.url, "SELECT failed_at, error_code FROM message_logs")
-    assert set(rows) == {(None, None)}
+    rows = query(
+        adopted.url, "SELECT delivered_count, read_count, revision, recounted_at, recounted_revision FROM campaign_logs"
+    )
+    assert set(rows) == {(0, 0, 0, None, 0)}
+    rows = query(adopted.url, "SELECT failed_at, error_code, proven FROM message_logs")
+    assert set(rows) == {(None, None, 0)}
+
+
+def test_our_own_tables_come_empty(adopted: Adoption) -> None:
+    for table in OWN_TABLES:
+        assert query(adopted.url, f"SELECT * FROM {table}") == []
+
+
+def test_what_is_written_from_now_on_is_noted(hand_made_database: str) -> None:
+    migrate(hand_made_database)
+    with psycopg.connect(hand_made_database) as platform:
+        platform.execute("UPDATE message_logs SET status = 'failed' WHERE recipient_number = '15550100400'")
+        platform.execute("UPDATE campaign_logs SET failed_sends = 1")
+        noted = platform.execute("SELECT campaign_id FROM changed_campaigns").fetchall()
+        changed = platform.execute("SELECT id FROM campaign_logs WHERE revision = 1").fetchall()
+    assert len(noted) == 5
+    assert sorted(noted, key=str) == sorted(changed, key=str)
 
 
 def test_the_time_zone_is_left_to_the_owner(adopted: Adoption) -> None:
@@ -128,7 +150,9 @@ def test_additions_that_are_there_already_stay(hand_made_database: str) -> None:
 def test_every_difference_is_named_and_nothing_is_changed(hand_made_database: str) -> None:
     with psycopg.connect(hand_made_database) as connection:
         connection.execute("DROP TABLE whatsapp_templates")
-        connection.execute("ALTER TABLE message_logs ALTER status TYPE text, ADD error_code text, DROP read_at")
+        connection.execute(
+            "ALTER TABLE message_logs ALTER status TYPE text, ADD error_code text, ADD proven integer, DROP read_at"
+        )
         connection.execute("ALTER TABLE campaign_logs ALTER created_at TYPE timestamptz")
     before = catalog(hand_made_database)
     with pytest.raises(SchemaError) as refusal:
@@ -140,6 +164,7 @@ def test_every_difference_is_named_and_nothing_is_changed(hand_made_database: st
         "  table whatsapp_templates is missing",
         "  campaign_logs.created_at is timestamp with time zone, not timestamp without time zone",
         "  message_logs.error_code is text, not integer",
+        "  message_logs.proven is integer, not smallint",
         "  message_logs.read_at is missing, not timestamp without time zone",
         "  message_logs.status is text, not character varying(20)",
     ]

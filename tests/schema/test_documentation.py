@@ -1,4 +1,4 @@
-"""docs/schema.md names every column and no other, and says status_service writes what it may write."""
+"""docs/schema.md names every column and trigger and no other, and says status_service writes what it may write."""
 
 import re
 from pathlib import Path
@@ -7,8 +7,9 @@ import psycopg
 import pytest
 
 from schema.migrate import migrate
+from tests.schema.test_own_tables import COLUMNS as OWN_COLUMNS
 from tests.schema.test_roles import WRITABLE
-from tests.schema.test_seed import COLUMNS
+from tests.schema.test_seed import ADDED_TRIGGERS, COLUMNS
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "schema.md"
 
@@ -35,14 +36,31 @@ def test_the_document_and_the_catalog_have_the_same_columns(
         SELECT relname, attname FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
         WHERE relname = ANY (%s) AND relnamespace = 'public'::regnamespace AND attnum > 0 AND NOT attisdropped
         """,
-        [list(COLUMNS)],
+        [list(COLUMNS | OWN_COLUMNS)],
     )
     assert set(rows) == set(documented)
 
 
 def test_status_service_writes_what_its_role_may(documented: dict[tuple[str, str], list[str]]) -> None:
-    written = {key for key, (writer, _) in documented.items() if "status_service" in writer}
+    written = {key for key, (writer, _) in documented.items() if "status_service" in writer and key[0] in COLUMNS}
     assert written == {(table, name) for table, names in WRITABLE["status_service"].items() for name in names}
+
+
+def test_our_own_tables_are_written_by_status_service_but_for_notes_and_numbers(
+    documented: dict[tuple[str, str], list[str]],
+) -> None:
+    others = {
+        key: writer for key, (writer, _) in documented.items() if key[0] in OWN_COLUMNS and writer != "status_service"
+    }
+    assert others == {
+        ("status_outbox", "id"): "default",
+        ("changed_campaigns", "campaign_id"): "a trigger on `message_logs`",
+    }
+
+
+def test_every_trigger_that_the_migrations_add_is_explained() -> None:
+    chapter = DOCUMENT.read_text(encoding="utf-8").partition("## What the triggers do")[2]
+    assert set(re.findall(r"^\| `(\w+)` \|", chapter.partition("\n## ")[0], flags=re.MULTILINE)) == set(ADDED_TRIGGERS)
 
 
 def test_triggers_write_every_updated_at(documented: dict[tuple[str, str], list[str]]) -> None:

@@ -22,10 +22,50 @@ def test_a_table_that_stays_locked_ends_the_run_with_a_reason(hand_made_database
             other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
             with pytest.raises(SchemaError, match=f"^{migration}: another session holds a lock"):
                 migrate(hand_made_database, lock_patience=0)
-    assert migrate(hand_made_database).applied == ("0006.campaign_funnel", "0007.indexes", "0008.message_id_index")
+    assert migrate(hand_made_database).applied == (
+        "0006.campaign_funnel",
+        "0007.indexes",
+        "0008.message_id_index",
+        "0009.proven",
+        "0010.recounted_revision",
+        "0011.parked_statuses",
+        "0012.status_outbox",
+        "0013.changed_campaigns",
+        "0014.message_triggers",
+        "0015.campaign_revision_trigger",
+    )
 
 
-def test_the_platform_never_waits_a_second_and_the_run_goes_on_after_it(hand_made_database: str) -> None:
+@pytest.mark.parametrize(
+    ("table", "migration"),
+    [("message_logs", "0014.message_triggers"), ("campaign_logs", "0015.campaign_revision_trigger")],
+)
+def test_triggers_wait_for_an_idle_transaction_as_columns_do(
+    hand_made_database: str, table: str, migration: str
+) -> None:
+    migrate(hand_made_database)
+    forget(hand_made_database, migration)
+    with psycopg.connect(hand_made_database) as other:
+        other.execute(f"UPDATE {table} SET error_message = 'x'")
+        with pytest.raises(SchemaError, match=f"^{migration}: another session holds a lock"):
+            migrate(hand_made_database, lock_patience=0)
+    assert migrate(hand_made_database).applied == (migration,)
+
+
+@pytest.mark.parametrize(
+    ("table", "migration"),
+    [
+        ("message_logs", None),
+        ("message_logs", "0014.message_triggers"),
+        ("campaign_logs", "0015.campaign_revision_trigger"),
+    ],
+)
+def test_the_platform_never_waits_a_second_and_the_run_goes_on_after_it(
+    hand_made_database: str, table: str, migration: str | None
+) -> None:
+    if migration is not None:
+        migrate(hand_made_database)
+        forget(hand_made_database, migration)
     enough = Event()
     waits = [0.0]
 
@@ -34,18 +74,26 @@ def test_the_platform_never_waits_a_second_and_the_run_goes_on_after_it(hand_mad
         with psycopg.connect(hand_made_database, autocommit=True, options="-c lock_timeout=1s") as platform:
             while not enough.is_set():
                 started = time.monotonic()
-                platform.execute("UPDATE message_logs SET api_response = '{}' WHERE recipient_number = '15550100001'")
+                platform.execute("UPDATE message_logs SET status = 'failed' WHERE recipient_number = '15550100001'")
+                platform.execute("UPDATE campaign_logs SET failed_sends = failed_sends + 1 WHERE total_recipients = 0")
                 waits.append(time.monotonic() - started)
 
     with psycopg.connect(hand_made_database) as idle, ThreadPoolExecutor() as executor:
         # An idle transaction keeps the migration from its lock, and what comes later queues behind the migration.
-        idle.execute("UPDATE message_logs SET status = 'sent' WHERE recipient_number = '15550100400'")
+        idle.execute(f"UPDATE {table} SET status = status WHERE created_at IS NULL")
         writing = executor.submit(write)
-        migration = executor.submit(migrate, hand_made_database)
+        running = executor.submit(migrate, hand_made_database)
         try:
             wait_until(lambda: max(waits) > 0.3)
             idle.rollback()
-            assert migration.result(timeout=30).adopted
+            outcome = running.result(timeout=30)
+            assert outcome.adopted if migration is None else outcome.applied == (migration,)
         finally:
             enough.set()
         writing.result(timeout=30)
+
+
+def forget(url: str, migration: str) -> None:
+    """Take a migration's entry away, as if a run had been killed before it: the next one does it again."""
+    with psycopg.connect(url) as connection:
+        assert connection.execute("DELETE FROM _yoyo_migration WHERE migration_id = %s", [migration]).rowcount == 1

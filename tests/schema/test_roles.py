@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -9,6 +10,8 @@ from psycopg.errors import InsufficientPrivilege, RaiseException
 
 from deploy.local.postgres import PostgresServer
 from schema.migrate import migrate
+from tests.schema.campaign import create_campaign, notes
+from tests.schema.test_own_tables import COLUMNS as OWN_COLUMNS
 from tests.schema.test_seed import ADDITIONS, COLUMNS
 
 Connection = psycopg.Connection[tuple[object, ...]]
@@ -19,13 +22,15 @@ READABLE = {
         "whatsapp_numbers": {"webhook_verify_token", "is_active"},
     },
     "status_service": {
+        "user_business_info": {"whatsapp_number_id"},
+        "whatsapp_numbers": {"phone_number_id"},
         "message_logs": {
             "id", "campaign_id", "message_id", "recipient_number", "status", "error_message", "sent_at", "delivered_at",
-            "read_at", "failed_at", "error_code",
+            "read_at", "failed_at", "error_code", "proven",
         },
         "campaign_logs": {
             "id", "user_id", "status", "total_recipients", "successful_sends", "failed_sends", "delivered_count",
-            "read_count", "revision", "updated_at", "recounted_at", "phone_number_id",
+            "read_count", "revision", "updated_at", "recounted_at", "recounted_revision", "phone_number_id",
         },
     },
 }  # fmt: skip
@@ -35,12 +40,26 @@ WRITABLE: dict[str, dict[str, set[str]]] = {
     "status_service": {
         "message_logs": {
             "message_id", "status", "error_message", "sent_at", "delivered_at", "read_at", "failed_at", "error_code",
+            "proven",
         },
         "campaign_logs": {
             "status", "successful_sends", "failed_sends", "delivered_count", "read_count", "revision", "recounted_at",
+            "recounted_revision",
         },
     },
 }  # fmt: skip
+
+# What each may do with the tables that are ours alone.
+OWN_RIGHTS: dict[str, dict[str, set[str]]] = {
+    "ingest_service": {table: set() for table in OWN_COLUMNS},
+    "status_service": {
+        "parked_statuses": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+        "status_outbox": {"SELECT", "INSERT", "UPDATE", "DELETE"},
+        "changed_campaigns": {"SELECT", "DELETE"},
+    },
+}
+
+STATEMENTS = Path(__file__).parents[2] / "status_service" / "sql"
 
 
 @contextmanager
@@ -81,6 +100,67 @@ def test_reads_and_writes_its_columns_and_no_other(connection: Connection, role:
 
 
 @pytest.mark.parametrize("role", READABLE)
+def test_does_with_our_own_tables_what_it_has_to(connection: Connection, role: str) -> None:
+    with acting_as(connection, role):
+        rights = {
+            table: {
+                right
+                for right, statement in {
+                    "SELECT": f"SELECT * FROM {table}",
+                    # Explained, because a row of nothing is refused for other reasons.
+                    "INSERT": f"EXPLAIN INSERT INTO {table} DEFAULT VALUES",
+                    "UPDATE": f"UPDATE {table} SET {columns[0][0]} = DEFAULT WHERE false",
+                    "DELETE": f"DELETE FROM {table}",
+                    "TRUNCATE": f"TRUNCATE {table}",
+                    "TRIGGER": f"CREATE TRIGGER own AFTER INSERT ON {table} EXECUTE FUNCTION prime_sms_next_revision()",
+                    "ALTER": f"ALTER TABLE {table} ADD extra integer",
+                    "DROP": f"DROP TABLE {table}",
+                }.items()
+                if is_allowed(connection, statement)
+            }
+            for table, columns in OWN_COLUMNS.items()
+        }
+    assert rights == OWN_RIGHTS[role]
+
+
+def test_status_service_may_run_each_of_its_statements(connection: Connection) -> None:
+    statements = {path.name: path.read_text(encoding="utf-8").rstrip().rstrip(";") for path in STATEMENTS.glob("*.sql")}
+    refused = []
+    with acting_as(connection, "status_service"):
+        connection.execute("SET prime_sms.outbox_owner = '1'")
+        for name, statement in statements.items():
+            connection.execute(f"PREPARE own AS {statement}")
+            row = connection.execute(
+                "SELECT cardinality(parameter_types) FROM pg_prepared_statements WHERE name = 'own'"
+            ).fetchone()
+            assert row is not None
+            arguments = ", ".join(["NULL"] * int(str(row[0])))
+            if not is_allowed(connection, f"EXPLAIN EXECUTE own {f'({arguments})' if arguments else ''}"):
+                refused.append(name)
+            connection.execute("DEALLOCATE own")
+    assert statements
+    assert refused == []
+
+
+def test_only_status_service_takes_a_number_and_nobody_sets_it(connection: Connection) -> None:
+    allowed = {}
+    for role in READABLE:
+        with acting_as(connection, role):
+            allowed[role] = [
+                statement
+                for statement in (
+                    "SELECT nextval('status_outbox_owner')",
+                    "SELECT setval('status_outbox_owner', 1)",
+                    "SELECT last_value FROM status_outbox_owner",
+                    "SELECT nextval('status_outbox_id_seq')",
+                    "SELECT setval('status_outbox_id_seq', 1)",
+                )
+                if is_allowed(connection, statement)
+            ]
+    assert allowed == {"ingest_service": [], "status_service": ["SELECT nextval('status_outbox_owner')"]}
+
+
+@pytest.mark.parametrize("role", READABLE)
 def test_does_nothing_else(connection: Connection, role: str) -> None:
     forbidden = [
         statement
@@ -105,6 +185,11 @@ def test_does_nothing_else(connection: Connection, role: str) -> None:
         "CREATE EXTENSION pg_trgm",
         f"GRANT {role} TO pg_monitor",
         "DROP FUNCTION prime_sms_set_updated_at()",
+        "DROP TRIGGER prime_sms_foreign_status ON message_logs",
+        "ALTER TABLE message_logs DISABLE TRIGGER prime_sms_foreign_status",
+        "SET session_replication_role = replica",
+        "ALTER FUNCTION prime_sms_note_changed_campaign() RESET search_path",
+        "DROP SEQUENCE status_outbox_owner",
         "SELECT pg_read_file('/etc/hostname')",
     ]
     with acting_as(connection, role):
@@ -145,13 +230,20 @@ def test_a_run_takes_away_what_is_too_much(fresh_database: str) -> None:
         connection.execute("GRANT ALL ON message_logs, users TO ingest_service")
         connection.execute("GRANT UPDATE (recipient_number) ON message_logs TO status_service")
         connection.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        connection.execute("GRANT ALL ON changed_campaigns, parked_statuses TO ingest_service, status_service")
+        connection.execute("GRANT ALL ON SEQUENCE status_outbox_owner, status_outbox_id_seq TO ingest_service")
     migrate(fresh_database)
     with psycopg.connect(fresh_database) as connection:
         with acting_as(connection, "ingest_service"):
             assert not is_allowed(connection, "SELECT password FROM users")
             assert not is_allowed(connection, "DELETE FROM message_logs")
             assert not is_allowed(connection, "CREATE TABLE own (id integer)")
+            assert not is_allowed(connection, "SELECT FROM parked_statuses")
+            assert not is_allowed(connection, "SELECT nextval('status_outbox_owner')")
+            assert not is_allowed(connection, "SELECT nextval('status_outbox_id_seq')")
         with acting_as(connection, "status_service"):
+            assert not is_allowed(connection, "INSERT INTO changed_campaigns SELECT gen_random_uuid()")
+            assert not is_allowed(connection, "TRUNCATE parked_statuses")
             assert not is_allowed(connection, "UPDATE message_logs SET recipient_number = ''")
 
 
@@ -195,3 +287,21 @@ def test_an_ordinary_owner_is_told_what_needs_an_administrator(
     assert [record.getMessage().partition(";")[0] for record in caplog.records] == [
         "warning: status_service cannot shorten deadlock_timeout"
     ]
+
+
+@pytest.mark.usefixtures("sample_database")
+def test_the_notes_are_made_with_an_ordinary_owners_rights(owner: str, postgres: PostgresServer) -> None:
+    migrate(owner)
+    with psycopg.connect(owner) as platform:
+        platform.execute("INSERT INTO users (name, email, username, password) VALUES ('Shop', 'shop', 'shop', '')")
+        campaign = create_campaign(platform, 2)
+        platform.execute("GRANT SELECT, UPDATE ON message_logs TO ingest_service")
+        database = platform.info.dbname
+    with psycopg.connect(postgres.url(database)) as administrator:
+        with acting_as(administrator, "ingest_service"):
+            administrator.execute("UPDATE message_logs SET status = 'failed'")
+        assert notes(administrator, campaign) == 1
+        owners = administrator.execute(
+            "SELECT DISTINCT pg_get_userbyid(proowner)::text FROM pg_proc WHERE proname LIKE 'prime_sms%'"
+        ).fetchall()
+    assert owners == [("plain_owner",)]

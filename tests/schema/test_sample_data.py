@@ -64,6 +64,8 @@ def test_the_messages_say_what_the_merge_rule_would(connection: Connection) -> N
             WHEN read_at IS NOT NULL THEN 'read' WHEN delivered_at IS NOT NULL THEN 'delivered'
             WHEN failed_at IS NOT NULL THEN 'failed' WHEN sent_at IS NOT NULL THEN 'sent' END
           OR sent_at > delivered_at OR delivered_at > read_at
+          OR proven <> num_nonnulls(sent_at) + 2 * num_nonnulls(delivered_at) + 4 * num_nonnulls(read_at)
+            + 8 * num_nonnulls(failed_at)
           OR (status = 'failed') <> (error_message IS NOT NULL AND error_code IS NOT NULL)
         """
     ).fetchall()
