@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import multiprocessing
+import signal
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
@@ -47,6 +49,7 @@ def create() -> Starlette:
         await publisher.start()
         broker = Probe("kafka", publisher.reachable, metrics.BROKER_REACHABLE)
         probing = asyncio.create_task(broker.run())
+        _end_with_parent()
         try:
             async with internal_listener.serving(
                 {"broker": broker},
@@ -71,6 +74,21 @@ def create() -> Starlette:
     # Meta takes a redirect for a failure.
     application.router.redirect_slashes = False
     return application
+
+
+def _end_with_parent() -> None:
+    """End a worker whose parent was killed: it would keep the port, and no new receiver could start."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        loop.remove_reader(parent.sentinel)
+        log.warning("parent_ended")
+        signal.raise_signal(signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, end)
 
 
 def _further_tokens(settings: IngestSettings) -> TokenSource:
