@@ -1,6 +1,8 @@
 """Servers that the tests here break: three Kafka brokers, and PostgreSQL, also one whose disk can be full."""
 
 import asyncio
+import os
+import random
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -19,8 +21,9 @@ from tests.faults.cluster import KafkaCluster
 from tests.faults.databases import Database, migrated_database
 from tests.faults.outage import Pair, services
 from tests.faults.postgres import FaultyPostgres, FillablePostgres
+from tests.faults.services import Stage
 from tests.faults.small_disk import mounted
-from tests.integration.processes import run_to_end
+from tests.integration.processes import free_port, run_to_end
 
 # A fresh server with one migrated database takes 60 MB, and keeps up to 80 MB of its log.
 SMALL_DISK_MEBIBYTES = 256
@@ -139,3 +142,18 @@ async def pair(
     """Run both services on the cluster and the server, with topics and a database of the test's own."""
     async with services(http, kafka, database, tmp_path) as pair:
         yield pair
+
+
+@pytest.fixture
+def stage(kafka: dict[str, str], database: Database, http: aiohttp.ClientSession, tmp_path: Path) -> Stage:
+    """Give settings with which services of the test's own can be started."""
+    own = {"META_APP_SECRETS": "app-secret", "META_VERIFY_TOKENS": "verify-token", "PORT": str(free_port())}
+    return Stage(kafka | own, database, tmp_path, http)
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Give the chance that misfortunes are drawn by; FAULT_SEED repeats a run's."""
+    seed = int(os.environ.get("FAULT_SEED") or random.SystemRandom().randrange(2**32))
+    print(f"FAULT_SEED={seed}")  # noqa: T201 -- pytest shows it with a failure
+    return random.Random(seed)
