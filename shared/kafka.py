@@ -6,8 +6,10 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.helpers import create_ssl_context
+from aiokafka.protocol.metadata import MetadataRequest
 from tenacity import (
     AsyncRetrying,
     retry_if_exception_type,
@@ -178,6 +180,29 @@ async def connect(start: Callable[[], Awaitable[None]], settings: ServiceSetting
     except (KafkaError, TimeoutError) as error:
         reason = "no answer" if isinstance(error, TimeoutError) else str(error)
         raise KafkaUnavailableError(f"Kafka at {settings.kafka_bootstrap_servers}: {reason}") from None
+
+
+async def any_answers(client: AIOKafkaClient) -> bool:
+    """Tell whether a broker answers; one that hangs says nothing about the others."""
+    # Nobody tells a client that a broker which hangs leads nothing any more: by itself it asks after five minutes.
+    client.force_metadata_update()
+    asked = [asyncio.create_task(_answers(client, broker.nodeId)) for broker in client.cluster.brokers()]
+    try:
+        for answer in asyncio.as_completed(asked):
+            if await answer:
+                return True
+        return False
+    finally:
+        for question in asked:
+            question.cancel()
+
+
+async def _answers(client: AIOKafkaClient, node: int) -> bool:
+    try:
+        await client.send(node, MetadataRequest([]))
+    except KafkaError:
+        return False
+    return True
 
 
 async def closed(stop: Awaitable[None], deadline: float) -> bool:

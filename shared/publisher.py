@@ -15,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     InvalidTimestampError,
+    KafkaError,
     MessageSizeTooLargeError,
     PolicyViolationError,
     RecordListTooLargeError,
@@ -146,7 +147,12 @@ class Publisher:
         await kafka.connect(self._producer.start, self._settings)
         # Once: a lookup of a topic that was deleted since would hold up the records of all the others.
         names = [topic.name(self._prefix) for topic in self._topics]
-        self._partitions = {name: len(await self._producer.partitions_for(name)) for name in names}
+        try:
+            async with asyncio.timeout(kafka.CONNECT_DEADLINE_SECONDS):
+                self._partitions = {name: len(await self._producer.partitions_for(name)) for name in names}
+        except (KafkaError, TimeoutError):
+            await kafka.closed(self._producer.stop(), STOP_DEADLINE_SECONDS)
+            raise kafka.KafkaUnavailableError("Kafka does not tell the partitions of the topics") from None
 
     async def stop(self) -> None:
         """Wait for what is under way, then leave; at most twice STOP_DEADLINE_SECONDS even if the broker hangs."""
@@ -156,9 +162,9 @@ class Publisher:
             log.warning("kafka_close_abandoned", deadline_seconds=STOP_DEADLINE_SECONDS)
 
     async def reachable(self) -> bool:
-        """Ask Kafka for its metadata; False also once aiokafka's sender has died, which only a restart cures."""
+        """Ask Kafka; False also once aiokafka's sender has died, which only a restart cures."""
         sender_runs = not self._producer._sender.sender_task.done()  # noqa: SLF001 -- it has no public name
-        return sender_runs and bool(await self._producer.client.force_metadata_update())
+        return sender_runs and await kafka.any_answers(self._producer.client)
 
     async def publish(self, records: Sequence[Record]) -> None:
         """Return once all in-sync replicas have every record; waits without a deadline.

@@ -33,6 +33,9 @@ POLL_FAILURE_PAUSE_SECONDS: Final = 0.5
 FETCH_WAIT_MS: Final = 50
 # A consumer that died is noticed after this; its partitions move to the others.
 SESSION_TIMEOUT_MS: Final = 10_000
+# A broker that hangs is given up after this, and what it had to do is asked of its successor. Joining a group can take
+# the session timeout, while the others are waited for.
+REQUEST_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS + 5_000
 # An outage of PostgreSQL may last, and nobody in the group could do better meanwhile. That a consumer lives shows in
 # its heartbeats, and every wait here has a deadline of its own. With less, aiokafka leaves the group and joins it in
 # turn (aiokafka #848).
@@ -93,6 +96,7 @@ class StatusConsumer:
             auto_offset_reset="earliest",
             fetch_max_wait_ms=FETCH_WAIT_MS,
             max_partition_fetch_bytes=LARGE_MESSAGE_BYTES,
+            request_timeout_ms=REQUEST_TIMEOUT_MS,
             session_timeout_ms=SESSION_TIMEOUT_MS,
             max_poll_interval_ms=LONGEST_BATCH_MS,
         )
@@ -108,9 +112,7 @@ class StatusConsumer:
             log.warning("kafka_close_abandoned", deadline_seconds=STOP_DEADLINE_SECONDS)
 
     async def reachable(self) -> bool:
-        """Ask Kafka for its topics; raises what aiokafka raises."""
-        await self._consumer.topics()
-        return True
+        return await kafka.any_answers(self._consumer._client)  # noqa: SLF001 -- it has no public name
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until stop is set; what was applied by then is committed."""
