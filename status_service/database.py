@@ -43,6 +43,12 @@ SESSION: Final = {
     "statement_timeout": f"{STATEMENT_DEADLINE_SECONDS}s",
     "lock_timeout": f"{LOCK_DEADLINE_MS}ms",
     "idle_in_transaction_session_timeout": f"{STATEMENT_DEADLINE_SECONDS}s",
+    # A machine that is lost says no farewell, and its sessions hold the locks on outbox entries and campaigns until the
+    # server notices: after two hours by default, after half a minute with these.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "4",
+    "tcp_user_timeout": "30000",
 }
 
 log = structlog.get_logger(__name__)
