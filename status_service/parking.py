@@ -108,7 +108,8 @@ class Sweep:
 
 def _ages(swept_until: datetime, now: datetime) -> tuple[list[datetime], list[datetime]]:
     """Give the times of parking that this sweep looks at, as naive UTC: after these, until those."""
-    after = [now - YOUNG, *(swept_until - age for age in AGES)]
+    # From the last sweep on: the row of an entry that was young then may have come in the last of its ten minutes.
+    after = [swept_until - age for age in (YOUNG, *AGES)]
     until = [now + YOUNG, *(now - age for age in AGES)]
     return [at.replace(tzinfo=None) for at in after], [at.replace(tzinfo=None) for at in until]
 

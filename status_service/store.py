@@ -125,9 +125,9 @@ class Store:
         matched = {name for name, _ in rows}
         rowless = [name for name in told.evidence if name not in matched]
         claims = [name for name in rowless if name in told.callback_ids]
+        row_ids = [told.callback_ids[name] for name in claims]
         if claims:
             claim = CLAIM if locks is Locks.WAIT else CLAIM_UNLOCKED
-            row_ids = [told.callback_ids[name] for name in claims]
             claimed = [row[0] for row in await session.fetch(claim, claims, row_ids, busy)]
             rows += await _merged(session, statement, told, claimed, busy)
         if locks is Locks.WAIT:
@@ -135,7 +135,7 @@ class Store:
             return rows, [name for name in rowless if name not in matched], []
         # A message may have several rows, some of them locked: it is parked, and merging it again changes nothing.
         got = Counter(name for name, _ in rows)
-        there: Iterable[Any] = await session.fetch(ROWS_OF_MESSAGES, list(told.evidence))
+        there: Iterable[Any] = await session.fetch(ROWS_OF_MESSAGES, list(told.evidence), claims, row_ids)
         locked = [name for name, number in there if number > got[name]]
         skipped = set(locked)
         return rows, [name for name in told.evidence if name not in got and name not in skipped], locked
