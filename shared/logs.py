@@ -2,12 +2,33 @@
 
 import logging
 import sys
+from time import monotonic
 from typing import Final
 
 import structlog
 
 # Quiet when all is well; and aiokafka writes keys and values at DEBUG, which are personal data: a wamid holds a number.
 LIBRARIES: Final = ("aiokafka", "asyncio", "uvicorn", "kafka")
+
+# Without its brokers aiokafka says the same thirty times a second, for as long as that lasts: a gigabyte a day.
+REPEATED_AFTER_SECONDS: Final = 10.0
+
+
+class Seldom(logging.Filter):
+    """Lets each of aiokafka's lines through once in REPEATED_AFTER_SECONDS, whatever broker it names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._next: dict[tuple[str, int], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("aiokafka"):
+            return True
+        place, now = (record.pathname, record.lineno), monotonic()
+        if now < self._next.get(place, now):
+            return False
+        self._next[place] = now + REPEATED_AFTER_SECONDS
+        return True
 
 
 def configure(level: str, service: str) -> None:
@@ -45,6 +66,7 @@ def configure(level: str, service: str) -> None:
             ],
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
