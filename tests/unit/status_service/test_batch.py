@@ -1,6 +1,8 @@
 """Folding a batch to one entry a message."""
 
 import json
+from itertools import permutations
+from uuid import UUID
 
 from status_service.batch import Batch, Undecodable, fold
 from status_service.decode import StatusValue
@@ -11,9 +13,10 @@ RECEIVED_AT = "2026-10-01T12:00:00+00:00"
 RECEIVED = 1_790_856_000 * 1_000_000
 
 
-def record(message_id: str, status: str, timestamp: str) -> bytes:
-    document = {"id": message_id, "status": status, "timestamp": timestamp}
-    return json.dumps({"received_at": RECEIVED_AT, "status": document}).encode()
+def record(message_id: str, status: str, timestamp: str, callback: str | None = None, number: str = "") -> bytes:
+    document = {"id": message_id, "status": status, "timestamp": timestamp, "biz_opaque_callback_data": callback}
+    sender = {"phone_number_id": number} if number else {}
+    return json.dumps({"received_at": RECEIVED_AT, "status": document, **sender}).encode()
 
 
 def test_statuses_of_one_message_become_one_entry() -> None:
@@ -40,3 +43,30 @@ def test_statuses_of_one_message_become_one_entry() -> None:
         undecodable=(Undecodable(5, "no raw.status document: NotJsonError"),),
         oldest_received_at=RECEIVED,
     )
+
+
+def test_the_row_and_the_number_that_any_status_names_are_its_messages() -> None:
+    lesser, greater = UUID(int=1), UUID(int=2)
+    statuses = [
+        record("A", "sent", "1790812810", number="A's"),
+        record("A", "read", "1790812830", str(greater)),
+        record("A", "delivered", "1790812820", str(lesser), "A's"),
+        record("B", "sent", "1790812811", "order-4711"),
+        # What proves nothing claims nothing.
+        record("C", "warning", "1790812811", str(lesser), "C's"),
+    ]
+    for order in permutations(statuses):
+        batch = fold(order)
+        assert set(batch.told.evidence) == {"A", "B"}
+        assert batch.told.callback_ids == {"A": lesser}
+        assert batch.told.phone_number_ids == {"A": "A's"}
+
+
+def test_a_part_is_about_these_messages_only() -> None:
+    evidence = {name: Evidence(sent_at=number) for number, name in enumerate("ABC")}
+    whole = told(evidence, {"A": UUID(int=1), "B": UUID(int=2)}, {"C": "number"})
+    part = whole.only(["C", "A"])
+    assert list(part.evidence.items()) == [("C", evidence["C"]), ("A", evidence["A"])]
+    assert (part.callback_ids["A"], part.phone_number_ids["C"]) == (UUID(int=1), "number")
+    assert whole.evidence == evidence
+    assert whole.only([]).evidence == {}

@@ -169,3 +169,21 @@ def test_an_id_that_no_column_can_hold_is_undecodable() -> None:
     assert decode(record(id="w" * 255)).message_id == "w" * 255
     with pytest.raises(UndecodableError, match="more than 255 characters"):
         decode(record(id="w" * 256))
+
+
+@pytest.mark.parametrize(
+    ("number", "decoded"),
+    [('"1065"', "1065"), ("null", None), ("1065", None), ('["1065"]', None), (r'"1\u0000"', "1\ufffd"), ('""', "")],
+)
+def test_the_number_that_sent_the_message_is_text_or_unknown(number: str, decoded: str | None) -> None:
+    value = record().replace(b'"phone_number_id": "number"', f'"phone_number_id": {number}'.encode())
+    assert decode(value).phone_number_id == decoded
+
+
+def test_a_document_may_lack_the_number() -> None:
+    assert decode(record().replace(b'"phone_number_id"', b'"something_else"')).phone_number_id is None
+
+
+def test_what_is_no_evidence_names_no_row() -> None:
+    status = decode(record(status="warning", biz_opaque_callback_data="0b4f7c1e-8f5a-4c1b-9d11-3f6f8f0f7a10"))
+    assert (status.callback_id, status.phone_number_id) == (None, None)

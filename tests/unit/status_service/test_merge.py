@@ -14,7 +14,9 @@ def after(*evidence: Evidence, row: Row = UNTOUCHED) -> Row:
 
 
 def test_a_late_sent_takes_nothing_back() -> None:
-    assert after(of_delivered(20), of_sent(10)) == Row(Status.DELIVERED, Evidence(sent_at=10, delivered_at=20), proven=1 | 2)
+    assert after(of_delivered(20), of_sent(10)) == Row(
+        Status.DELIVERED, Evidence(sent_at=10, delivered_at=20), proven=1 | 2
+    )
 
 
 def test_read_implies_delivered_and_sent() -> None:
