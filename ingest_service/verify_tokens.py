@@ -12,7 +12,7 @@ import structlog
 from shared import postgres
 
 QUERY: Final = Path(__file__).with_name("verify_tokens.sql").read_text(encoding="utf-8")
-# Meta waits for the answer while somebody looks at its dashboard.
+# Meta waits for the answer while somebody looks at its dashboard; also the wait for another's reading is within it.
 DEADLINE_SECONDS: Final = 3.0
 # Strangers can ask with wrong tokens as often as they like; the database is asked no more often than this.
 PAUSE_SECONDS: Final = 1.0
@@ -35,15 +35,14 @@ class DatabaseTokens:
         Whoever asks while a reading waits for its turn shares it, so a token that was just stored is always found.
         """
         asked_at = monotonic()
-        async with self._reading:
-            if self._read_at < asked_at:
-                await asyncio.sleep(self._read_at + PAUSE_SECONDS - monotonic())
-                self._read_at = monotonic()
-                try:
-                    async with asyncio.timeout(DEADLINE_SECONDS):
-                        self._tokens = await self._read()
-                except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                    log.warning("verify_tokens_not_read", error=postgres.reason(error))
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS), self._reading:
+                if self._read_at < asked_at:
+                    await asyncio.sleep(self._read_at + PAUSE_SECONDS - monotonic())
+                    self._read_at = monotonic()
+                    self._tokens = await self._read()
+        except postgres.ERRORS as error:
+            log.warning("verify_tokens_not_read", error=postgres.reason(error))
         return self._tokens
 
     async def _read(self) -> list[bytes]:
