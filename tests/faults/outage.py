@@ -107,6 +107,15 @@ class Pair:
 
         await eventually(more, deadline_seconds)
 
+    async def catches_up(self, deadline_seconds: float) -> None:
+        """Wait until the consumer has read as many statuses as are acknowledged now."""
+        acknowledged = await self.metric(self.ingest, 'ingest_records_total{topic="raw.status"}')
+
+        async def read() -> bool:
+            return await self.metric(self.status, "status_statuses_total") >= acknowledged
+
+        await eventually(read, deadline_seconds)
+
     async def counts(self, service: Service, name: str, deadline_seconds: float = ANSWER_DEADLINE_SECONDS) -> None:
         """Wait until a metric is not 0."""
         await eventually(lambda: self.metric(service, name), deadline_seconds)
