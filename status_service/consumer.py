@@ -115,7 +115,7 @@ class StatusConsumer:
         return await kafka.any_answers(self._consumer._client)  # noqa: SLF001 -- it has no public name
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume until stop is set; what was applied by then is committed."""
+        """Consume until stop is set; what was applied by then is committed. Raises KafkaUnavailableError."""
         stopping = asyncio.create_task(stop.wait())
         fetching = asyncio.create_task(self._fetch())
         try:
@@ -141,7 +141,10 @@ class StatusConsumer:
             await asyncio.gather(fetching, stopping, return_exceptions=True)
 
     async def _fetch(self) -> Fetched:
-        """Poll once, and wait where a broker has to recover. Raises KafkaError for what does not pass by itself."""
+        """Poll once, and wait where a broker has to recover.
+
+        Raises KafkaError for what does not pass by itself, and KafkaUnavailableError once aiokafka has died.
+        """
         try:
             polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.batch_size)
         except KafkaError as error:
@@ -150,6 +153,8 @@ class StatusConsumer:
             log.warning("poll_failed", error=type(error).__name__)
             await asyncio.sleep(POLL_FAILURE_PAUSE_SECONDS)
             polled = {}
+        if self._died():
+            raise kafka.KafkaUnavailableError("aiokafka has died of an error of its own, and only a restart cures that")
         # Only now: a poll may wait out a rebalance, and then gives what the new assignment fetched.
         assignment = self._assignment.number
         offsets = {partition: records[-1].offset + 1 for partition, records in polled.items() if records}
@@ -158,6 +163,12 @@ class StatusConsumer:
         self._position |= offsets
         metrics.LAG.set(sum(map(self._behind, self._consumer.assignment())))
         return Fetched(batch, records, offsets, assignment)
+
+    def _died(self) -> bool:
+        """Tell whether a task of aiokafka's has ended: polls would fail, or give nothing, for ever."""
+        client = self._consumer
+        tasks = (client._coordinator._coordination_task, client._fetcher.error_future)  # noqa: SLF001 -- no public names
+        return any(task.done() for task in tasks)
 
     def _behind(self, partition: TopicPartition) -> int:
         """Compare with the high watermark of the last fetch: light brokers answer end_offsets() wrongly."""
