@@ -8,36 +8,18 @@ import psutil
 import pytest
 
 from tests.faults.campaign import Campaign, answers, lasting, played_through
-from tests.faults.consumer_group import consumer_group
+from tests.faults.misfortunes import LIFE_SECONDS, killed_alone
 from tests.faults.services import Kept, Stage
 from tests.waiting import eventually
 
-# A consumer that is ready has a backlog to apply, in batches of some 20 ms; so long it lives at most.
-LIFE_SECONDS = 0.7
-# This share of the kills falls anywhere into a start, which takes as long.
-KILLED_STARTING = 0.2
 # Members of a group wait up to 10 s for one that was killed: some of these kills fall into that, some after it.
 LIFE_OF_ONE_OF_SEVERAL_SECONDS = (2.0, 9.0)
 RECEIVER_LIFE_SECONDS = (0.2, 1.5)
 WORKERS = 2
 
 
-async def killed_alone(campaign: Campaign, chance: random.Random, kills: int) -> None:
-    (consumer,) = campaign.consumers
-    settings = campaign.stage.settings
-    async with consumer_group(settings["KAFKA_BOOTSTRAP_SERVERS"], settings["CONSUMER_GROUP"]) as group:
-        for _ in range(kills):
-            if chance.random() > KILLED_STARTING:
-                await consumer.ready()
-            await asyncio.sleep(chance.uniform(0, LIFE_SECONDS))
-            await consumer.kill()
-            await group.bury()
-            await consumer.start()
-        await consumer.ready()
-
-
 async def test_a_consumer_is_killed_again_and_again(stage: Stage, chance: random.Random) -> None:
-    await played_through(stage, lambda campaign: killed_alone(campaign, chance, kills=8), *lasting(14, rate=20))
+    await played_through(stage, lambda campaign: killed_alone(campaign, chance, kills=8), *lasting(10, rate=20))
 
 
 @pytest.mark.long
@@ -114,7 +96,7 @@ async def terminated(campaign: Campaign, chance: random.Random, times: int) -> N
 
 
 async def test_services_are_terminated_in_the_middle(stage: Stage, chance: random.Random) -> None:
-    await played_through(stage, lambda campaign: terminated(campaign, chance, times=4), *lasting(8))
+    await played_through(stage, lambda campaign: terminated(campaign, chance, times=2), *lasting(5))
 
 
 @pytest.mark.long

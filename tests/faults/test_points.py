@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from tests.faults.campaign import SETTINGS, Campaign, lasting, played_through
-from tests.faults.consumer_group import consumer_group
 from tests.faults.faulty_service import Point
+from tests.faults.misfortunes import group_of
 from tests.faults.services import Stage
 
 
@@ -23,8 +23,7 @@ async def test_each_of_a_row_of_consumers_is_killed_at_another_point(stage: Stag
     async def killed(campaign: Campaign) -> None:
         (consumer,) = campaign.consumers
         await consumer.terminate()
-        settings = stage.settings
-        async with consumer_group(settings["KAFKA_BOOTSTRAP_SERVERS"], settings["CONSUMER_GROUP"]) as group:
+        async with group_of(stage) as group:
             for point in Point:
                 await killed_at(campaign, point, 1)
                 await group.bury()
