@@ -84,8 +84,13 @@ class TopicRange:
             yield [record for records in polled.values() for record in records if self._contains(record)]
 
     async def commit(self) -> None:
-        """Keep how far the reading is in the consumer's group."""
-        await self._consumer.commit({place: at for place, at in self._positions.items() if at > self._starts[place]})
+        """Keep how far the reading is in the consumer's group. Raises KafkaUnavailableError."""
+        read = {place: at for place, at in self._positions.items() if at > self._starts[place]}
+        try:
+            async with asyncio.timeout(ANSWER_DEADLINE_SECONDS):
+                await self._consumer.commit(read)
+        except TimeoutError:
+            raise KafkaUnavailableError(f"Kafka committed nothing for {ANSWER_DEADLINE_SECONDS:.0f} s") from None
 
     def _contains(self, record: ConsumerRecord) -> bool:
         place = TopicPartition(record.topic, record.partition)
