@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 import asyncpg
 import typer
 import uvloop
+from aiokafka.errors import KafkaError
 
 from shared import kafka, logs, postgres
 from shared.publisher import NotPublishedError
@@ -23,8 +24,17 @@ T = TypeVar("T")
 # What a shell expects of a program that Ctrl-C ended.
 INTERRUPTED = 130
 
-command_line = typer.Typer(add_completion=False, help="Applies WhatsApp statuses to PostgreSQL.", no_args_is_help=False)
-dead_letters = typer.Typer(help="Records that could not be applied or published.", no_args_is_help=True)
+# No boxes: an error is one line, also in a log.
+command_line = typer.Typer(
+    add_completion=False,
+    help="Applies WhatsApp statuses to PostgreSQL.",
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+dead_letters = typer.Typer(
+    help="Records that could not be applied or published.", no_args_is_help=True, rich_markup_mode=None
+)
 command_line.add_typer(dead_letters, name="dead-letters")
 
 
@@ -116,6 +126,14 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     except asyncpg.PostgresError as error:
         # The text of a refusal repeats the row it refuses, and a row names a person.
         sys.stderr.write(f"status_service: PostgreSQL refused the statement: SQLSTATE {postgres.reason(error)}\n")
+        raise SystemExit(1) from None
+    except KafkaError as error:
+        sys.stderr.write(f"status_service: Kafka refused the request: {error}\n")
+        raise SystemExit(1) from None
+    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+        if not postgres.passes(error):
+            raise
+        sys.stderr.write(f"status_service: PostgreSQL is away: {postgres.reason(error)}\n")
         raise SystemExit(1) from None
 
 

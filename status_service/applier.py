@@ -34,13 +34,21 @@ class Applier:
     """Applies and publishes."""
 
     def __init__(
-        self, store: Store, outbox: Outbox, campaigns: CampaignPublisher, brake: Brake, unmatched: Unmatched
+        self,
+        store: Store,
+        outbox: Outbox,
+        campaigns: CampaignPublisher,
+        brake: Brake,
+        unmatched: Unmatched,
+        *,
+        dry_run: bool = False,
     ) -> None:
         self._store = store
         self._outbox = outbox
         self._campaigns = campaigns
         self._brake = brake
         self._unmatched = unmatched
+        self._dry_run = dry_run
 
     async def apply(self, told: Told) -> Outcome:
         """Return when everything but the refused is committed and its events are in Kafka, however long that takes.
@@ -66,6 +74,8 @@ class Applier:
                 await self._apply_or_halve(told.only(half), outcome)
             return
         outcome.applied.append(applied)
+        if self._dry_run:
+            return
         self._campaigns.note(applied.campaigns)
         if applied.pending is not None:
             await self._outbox.publish(applied.pending)
@@ -82,7 +92,7 @@ class Applier:
         async def attempt() -> Applied:
             nonlocal locks
             try:
-                return await self._store.apply(told, locks, self._unmatched)
+                return await self._store.apply(told, locks, self._unmatched, undone=self._dry_run)
             except asyncpg.LockNotAvailableError:
                 locks = Locks.SKIP
                 raise

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import typer
@@ -11,12 +12,16 @@ import typer
 from shared import kafka
 from shared.publisher import Publisher
 from shared.settings import read_or_exit
-from shared.topics import TOPICS
+from shared.topics import DEAD_LETTER, TOPICS
 from status_service import app, background, metrics, progress, redrive
 from status_service.reconcile import Recount
 from status_service.redrive import Filter, Redriven
 from status_service.replay import Replay
 from status_service.settings import CommandSettings, KafkaCommandSettings, TopicSettings
+from status_service.store import Pending
+
+# Campaigns are published in turns of half a second, so not one after the other.
+PUBLISHED_AT_ONCE: Final = 100
 
 
 async def create_topics() -> None:
@@ -30,12 +35,13 @@ async def replay_statuses(since: datetime, until: datetime | None, *, dry_run: b
     settings = read_or_exit(CommandSettings)
     async with _parts(settings) as parts:
         with progress.shown("statuses") as show:
-            replay = Replay(settings, parts.store, parts.outbox, parts.campaigns)
-            found = await replay.run(since, until, show, dry_run=dry_run)
+            replay = Replay(settings, parts.store, parts.outbox, parts.campaigns, dry_run=dry_run)
+            found = await replay.run(since, until, show)
     typer.echo(
         f"{found.statuses:,} statuses read: {len(found.rows):,} rows {'would change' if dry_run else 'changed'}; "
         f"{found.without_row:,} messages had no row and were not parked, {found.undecodable:,} records were no status, "
-        f"PostgreSQL refused {found.refused:,}, {found.locked:,} rows were locked and are parked"
+        f"PostgreSQL refused {found.refused:,}, {found.locked:,} rows were locked and "
+        f"{'would be' if dry_run else 'are'} parked"
     )
 
 
@@ -43,11 +49,12 @@ async def reconcile(*, fix: bool) -> None:
     """Look at every campaign; exit with status 1 if something is wrong and stays so."""
     settings = read_or_exit(CommandSettings)
     wrong = busy = looked = 0
+    pending: list[Pending] = []
     async with _parts(settings) as parts:
         with progress.shown("campaigns") as show:
             total = await parts.reconciler.number()
             async for campaign in parts.reconciler.all():
-                found = await (_fixed(parts, campaign) if fix else parts.reconciler.look(campaign))
+                found = await (_fixed(parts, campaign, pending) if fix else parts.reconciler.look(campaign))
                 looked += 1
                 show(looked, max(total, looked))
                 if found is None:
@@ -59,6 +66,7 @@ async def reconcile(*, fix: bool) -> None:
                     typer.echo(
                         f"{campaign}: {found.fallen} rows below their evidence; the counts lack {lacks or 'nothing'}"
                     )
+        await _publish(parts, pending)
     typer.echo(
         f"{looked:,} campaigns, {wrong:,} of them wrong{' and now right' if fix and wrong else ''}, {busy:,} busy"
     )
@@ -66,17 +74,24 @@ async def reconcile(*, fix: bool) -> None:
         raise typer.Exit(1)
 
 
-async def _fixed(parts: app.Parts, campaign: UUID) -> Recount | None:
+async def _fixed(parts: app.Parts, campaign: UUID, pending: list[Pending]) -> Recount | None:
     outcome = await parts.reconciler.recount(campaign)
     if outcome is None:
         return None
-    found, pending = outcome
-    await parts.outbox.publish(pending)
-    return found
+    pending.append(outcome[1])
+    if len(pending) == PUBLISHED_AT_ONCE:
+        await _publish(parts, pending)
+    return outcome[0]
+
+
+async def _publish(parts: app.Parts, pending: list[Pending]) -> None:
+    await asyncio.gather(*map(parts.outbox.publish, pending))
+    pending.clear()
 
 
 async def list_dead_letters(wanted: Filter) -> None:
     settings = read_or_exit(KafkaCommandSettings)
+    await kafka.check_topics(settings, [DEAD_LETTER])
     number = 0
     with progress.shown("dead letters") as show:
         async for letter in redrive.letters(settings, wanted, show):
@@ -91,6 +106,7 @@ async def list_dead_letters(wanted: Filter) -> None:
 
 async def redrive_dead_letters(wanted: Filter, *, unroutable: bool, dry_run: bool) -> None:
     settings = read_or_exit(KafkaCommandSettings)
+    await kafka.check_topics(settings, TOPICS)
     publisher = Publisher(settings, TOPICS, app.PUBLISH_TIMEOUT_SECONDS, metrics.PUBLISHER)
     await publisher.start()
     drive = redrive.redrive_unroutable if unroutable else redrive.redrive
@@ -106,14 +122,25 @@ async def redrive_dead_letters(wanted: Filter, *, unroutable: bool, dry_run: boo
         f"{redrive.REDRIVES_AT_MOST} times already, {outcome.left:,} that "
         f"{'still cannot be split' if unroutable else 'came from no topic of ours'}"
     )
+    if outcome.refused:
+        typer.echo(f"{outcome.refused:,} that Kafka refuses are dead letters again")
+        raise typer.Exit(1)
 
 
 @contextlib.asynccontextmanager
 async def _parts(settings: CommandSettings) -> AsyncIterator[app.Parts]:
-    """Wire as the service does; what it changes is published."""
+    """Wire as the service does; what it changes is published, and then no longer kept."""
     async with app.parts(settings) as parts:
-        publishing = asyncio.create_task(background.repeat("campaign_events", parts.campaigns.turn, 0))
+        works = (
+            background.repeat("campaign_events", parts.campaigns.turn, 0),
+            background.repeat("outbox_deletion", parts.outbox.flush, app.FLUSH_PAUSE_SECONDS),
+        )
+        tasks = [asyncio.create_task(work) for work in works]
         try:
             yield parts
         finally:
-            publishing.cancel()
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=app.BACKGROUND_DEADLINE_SECONDS)
+        # Whoever comes next would publish it once more.
+        await parts.outbox.flush()

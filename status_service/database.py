@@ -126,7 +126,9 @@ async def connected(database_url: str) -> AsyncIterator[Database]:
 async def _pool(database_url: str) -> asyncpg.Pool:
     pool: asyncpg.Pool = await asyncpg.create_pool(
         database_url,
-        min_size=1,
+        # The start needs one. Kept up, it would be connected anew all through an outage, with a traceback each time.
+        init_size=1,
+        min_size=0,
         max_size=CONNECTIONS,
         timeout=postgres.CONNECT_DEADLINE_SECONDS,
         command_timeout=CLIENT_DEADLINE_SECONDS,

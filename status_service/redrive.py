@@ -10,12 +10,20 @@ from typing import Final, NamedTuple
 from aiokafka import ConsumerRecord
 
 from shared import envelope
-from shared.publisher import Publisher
+from shared.publisher import Publisher, RefusedError
 from shared.raw import rfc3339
 from shared.records import Record
 from shared.topics import DEAD_LETTER, RAW_STATUS, RAW_UNROUTABLE, TOPICS, Topic
 from status_service import topic_range
-from status_service.dead_letters import DETAIL, OF_DEAD_LETTERS, ORIGIN_TOPIC, REASON, REDRIVEN, redriven
+from status_service.dead_letters import (
+    DETAIL,
+    OF_DEAD_LETTERS,
+    ORIGIN_TOPIC,
+    REASON,
+    REDRIVEN,
+    DeadLetters,
+    redriven,
+)
 from status_service.progress import Progress
 from status_service.settings import KafkaCommandSettings
 
@@ -50,11 +58,15 @@ class Letter(NamedTuple):
 
 @dataclass(slots=True)
 class Redriven:
-    """What became of the letters: published again, by topic; left to the loop guard; left because nothing helps."""
+    """What became of the letters: published again, by topic; left to the loop guard; left because nothing helps.
+
+    Those that Kafka refuses are dead letters again.
+    """
 
     published: Counter[str] = field(default_factory=Counter)
     guarded: int = 0
     left: int = 0
+    refused: int = 0
 
 
 async def letters(settings: KafkaCommandSettings, wanted: Filter, progress: Progress) -> AsyncIterator[Letter]:
@@ -99,7 +111,7 @@ async def redrive(
                     outcome.guarded += 1
                 else:
                     again.append(_again(origin, record))
-            await _publish(publisher, again, outcome, dry_run=dry_run)
+            await _publish(publisher, again, outcome, settings.topic_prefix, dry_run=dry_run)
             if group is not None and records and not dry_run:
                 await part.commit()
             progress(part.read, part.total)
@@ -121,17 +133,25 @@ async def redrive_unroutable(
                 routable = [one for one in split if one.topic is not RAW_UNROUTABLE]
                 outcome.left += len(routable) < len(split)
                 again += routable
-            await _publish(publisher, again, outcome, dry_run=dry_run)
+            await _publish(publisher, again, outcome, settings.topic_prefix, dry_run=dry_run)
             if group is not None and records and not dry_run:
                 await part.commit()
             progress(part.read, part.total)
     return outcome
 
 
-async def _publish(publisher: Publisher, records: list[Record], outcome: Redriven, *, dry_run: bool) -> None:
-    if not dry_run:
-        await publisher.publish(records)
+async def _publish(
+    publisher: Publisher, records: list[Record], outcome: Redriven, topic_prefix: str, *, dry_run: bool
+) -> None:
     outcome.published.update(record.topic.suffix for record in records)
+    if dry_run:
+        return
+    try:
+        await publisher.publish(records)
+    except RefusedError as refused:
+        await DeadLetters(publisher, topic_prefix).publish_refused(refused.refusals)
+        outcome.refused += len(refused.refusals)
+        outcome.published.subtract(refusal.record.topic.suffix for refusal in refused.refusals)
 
 
 def _again(origin: Topic, record: ConsumerRecord) -> Record:

@@ -32,18 +32,26 @@ class Replayed:
 class Replay:
     """Applies statuses once more; can be interrupted and repeated at any time."""
 
-    def __init__(self, settings: CommandSettings, store: Store, outbox: Outbox, campaigns: CampaignPublisher) -> None:
+    def __init__(
+        self,
+        settings: CommandSettings,
+        store: Store,
+        outbox: Outbox,
+        campaigns: CampaignPublisher,
+        *,
+        dry_run: bool,
+    ) -> None:
         self._settings = settings
-        self._store = store
         self._campaigns = campaigns
+        self._dry_run = dry_run
         # There is no deploy to stop here: a person is watching, and is told of every record that cannot be applied.
         brake = Brake(run=settings.batch_size, share=1)
-        self._applier = Applier(store, outbox, campaigns, brake, Unmatched.IGNORE)
+        self._applier = Applier(store, outbox, campaigns, brake, Unmatched.IGNORE, dry_run=dry_run)
 
-    async def run(self, since: datetime, until: datetime | None, progress: Progress, *, dry_run: bool) -> Replayed:
-        """Apply the statuses that were published between these times; park nothing, and with dry_run change nothing.
+    async def run(self, since: datetime, until: datetime | None, progress: Progress) -> Replayed:
+        """Apply the statuses that were published between these times; park nothing, and in a dry run change nothing.
 
-        Raises KafkaUnavailableError, and what asyncpg raises.
+        Raises KafkaUnavailableError, and PostgresError for what does not pass by itself.
         """
         replayed = Replayed()
         async with topic_range.opened(self._settings, RAW_STATUS, since, until) as part:
@@ -52,20 +60,16 @@ class Replay:
                 replayed.statuses += sum(batch.values.values())
                 replayed.undecodable += len(batch.undecodable)
                 if batch.told.evidence:
-                    await self._apply(batch.told, replayed, dry_run=dry_run)
+                    await self._apply(batch.told, replayed)
                 progress(part.read, part.total)
-        if not dry_run:
+        if not self._dry_run:
             await self._campaigns.publish(replayed.campaigns)
         return replayed
 
-    async def _apply(self, told: Told, replayed: Replayed, *, dry_run: bool) -> None:
-        if dry_run:
-            applied = [await self._store.try_out(told)]
-        else:
-            outcome = await self._applier.apply(told)
-            applied = outcome.applied
-            replayed.refused += len(outcome.refused)
-        for one in applied:
+    async def _apply(self, told: Told, replayed: Replayed) -> None:
+        outcome = await self._applier.apply(told)
+        replayed.refused += len(outcome.refused)
+        for one in outcome.applied:
             replayed.without_row += one.without_row
             replayed.locked += one.locked
             replayed.rows |= one.written

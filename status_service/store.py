@@ -74,15 +74,15 @@ class Store:
         self._database = database
         self._parked_ttl_seconds = parked_ttl_seconds
 
-    async def apply(self, told: Told, locks: Locks = Locks.WAIT, unmatched: Unmatched = Unmatched.PARK) -> Applied:
-        """Merge, claim, park, count and write the events. Raises what asyncpg raises."""
-        async with self._database.transaction() as session:
-            return await self.write(session, told, locks, unmatched)
+    async def apply(
+        self, told: Told, locks: Locks = Locks.WAIT, unmatched: Unmatched = Unmatched.PARK, *, undone: bool = False
+    ) -> Applied:
+        """Merge, claim, park, count and write the events; or only tell what would become of it.
 
-    async def try_out(self, told: Told) -> Applied:
-        """Tell what would become of what was told, and undo it. Raises what asyncpg raises."""
-        async with self._database.transaction(rolled_back=True) as session:
-            return await self.write(session, told, Locks.WAIT, Unmatched.IGNORE)
+        Raises what asyncpg raises.
+        """
+        async with self._database.transaction(rolled_back=undone) as session:
+            return await self.write(session, told, locks, unmatched)
 
     async def write(
         self, session: Session, told: Told, locks: Locks, unmatched: Unmatched, parked: Sequence[Any] = ()
@@ -94,6 +94,8 @@ class Store:
         busy = await self._busy_campaigns(session, told) if locks is Locks.SKIP else []
         rows, rowless, locked = await self._merge(session, told, locks, busy)
         again = [*locked, *rowless] if unmatched is Unmatched.PARK else locked
+        # A recount comes with no evidence, and comes again: there is nothing to keep.
+        again = [name for name in again if told.evidence[name].said]
         if again:
             await self._park(session, told.only(again))
         events = await _events(session, told, rows)

@@ -31,7 +31,8 @@ class TopicRange:
         until: datetime | None,
     ) -> None:
         self._consumer = consumer
-        self._since_ms = None if since is None else int(since.timestamp() * 1000)
+        # Kafka was never asked for a time before 1970, and refuses to be.
+        self._since_ms = None if since is None else max(0, int(since.timestamp() * 1000))
         self._until_ms = None if until is None else int(until.timestamp() * 1000)
         self._starts = dict.fromkeys(partitions, 0)
         self._ends: dict[TopicPartition, int] = {}
@@ -47,7 +48,8 @@ class TopicRange:
             starts = {place: ends[place] if at is None else at.offset for place, at in found.items()}
         elif continued:
             for place in partitions:
-                starts[place] = await self._consumer.committed(place) or starts[place]
+                # Retention may have taken what was committed; a partition that it emptied has nothing to go on from.
+                starts[place] = max(await self._consumer.committed(place) or 0, starts[place] or 0)
         self._starts = {place: start or 0 for place, start in starts.items()}
         self._positions = dict(self._starts)
         for place, start in self._starts.items():
@@ -77,11 +79,12 @@ class TopicRange:
                     self._ends.setdefault(place, end)
             for place, records in polled.items():
                 self._positions[place] = min(records[-1].offset + 1, self._ends.get(place, records[-1].offset + 1))
-            if polled:
-                answered = loop.time()
-            elif loop.time() - answered > ANSWER_DEADLINE_SECONDS:
+            if not polled and loop.time() - answered > ANSWER_DEADLINE_SECONDS:
                 raise KafkaUnavailableError(f"Kafka gave nothing for {ANSWER_DEADLINE_SECONDS:.0f} s")
             yield [record for records in polled.values() for record in records if self._contains(record)]
+            if polled:
+                # However long that took, it was not Kafka that was waited for.
+                answered = loop.time()
 
     async def commit(self) -> None:
         """Keep how far the reading is in the consumer's group. Raises KafkaUnavailableError."""
@@ -127,14 +130,15 @@ async def opened(
     try:
         await kafka.connect(consumer.start, settings)
         name = topic.name(settings.topic_prefix)
-        async with asyncio.timeout(ANSWER_DEADLINE_SECONDS):
-            numbers = await consumer._client._wait_on_metadata(name)  # noqa: SLF001 -- partitions_for_topic() does not wait
-            partitions = [TopicPartition(name, number) for number in sorted(numbers)]
-            consumer.assign(partitions)
-            part = TopicRange(consumer, partitions, since, until)
-            await part.start(continued=group is not None)
+        try:
+            async with asyncio.timeout(ANSWER_DEADLINE_SECONDS):
+                numbers = await consumer._client._wait_on_metadata(name)  # noqa: SLF001 -- partitions_for_topic() does not wait
+                partitions = [TopicPartition(name, number) for number in sorted(numbers)]
+                consumer.assign(partitions)
+                part = TopicRange(consumer, partitions, since, until)
+                await part.start(continued=group is not None)
+        except TimeoutError:
+            raise KafkaUnavailableError("Kafka does not answer") from None
         yield part
-    except TimeoutError:
-        raise KafkaUnavailableError("Kafka does not answer") from None
     finally:
         await kafka.closed(consumer.stop(), CLOSE_DEADLINE_SECONDS)

@@ -4,14 +4,18 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from time import monotonic
 from typing import TypeAlias
 
+import aiohttp
 import pytest
 
 from tests.faults.cluster import KafkaCluster
-from tests.faults.outage import Answer, Pair, load
+from tests.faults.databases import Database
+from tests.faults.outage import Answer, Pair, load, services
 from tests.faults.postgres import FaultyPostgres
+from tests.waiting import eventually
 
 Misfortune: TypeAlias = Callable[[FaultyPostgres, KafkaCluster], contextlib.AbstractAsyncContextManager[None]]
 
@@ -113,12 +117,25 @@ async def test_both_services_end_in_time(
         async with misfortune(postgres_18, cluster):
             # A publication of the receiver is under way, and a batch or the publication of its events.
             posts = asyncio.gather(*(pair.post() for _ in range(5)), return_exceptions=True)
-            await pair.metric(pair.ingest, "ingest_requests_in_flight")
+            await eventually(lambda: pair.metric(pair.ingest, "ingest_requests_in_flight"))
             await asyncio.gather(
                 pair.terminates(pair.ingest, INGEST_END_SECONDS), pair.terminates(pair.status, STATUS_END_SECONDS)
             )
             assert all(answer.status == 503 for answer in await posts if isinstance(answer, Answer))
         await asyncio.gather(pair.start_ingest(), pair.start_status())
+
+
+@pytest.mark.long
+async def test_a_receiver_of_several_workers_ends_in_time(
+    cluster: KafkaCluster, kafka: dict[str, str], database: Database, http: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    async with services(http, kafka, database, tmp_path, WORKERS="2") as pair:
+        for broker in cluster.brokers:
+            broker.pause()
+        posts = asyncio.gather(*(pair.post() for _ in range(20)), return_exceptions=True)
+        await eventually(lambda: pair.metric(pair.ingest, "ingest_requests_in_flight"))
+        await pair.terminates(pair.ingest, INGEST_END_SECONDS)
+        assert {answer.status for answer in await posts if isinstance(answer, Answer)} == {503}
 
 
 @pytest.mark.long

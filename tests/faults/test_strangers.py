@@ -86,5 +86,7 @@ async def test_five_million_strangers_slow_the_merge_by_less_than_a_tenth(postgr
                 assert len(applied.written) == BATCH - STRANGERS_IN_A_BATCH
                 assert applied.without_row == STRANGERS_IN_A_BATCH
             ratios.append(seconds["beside"] / seconds["without"])
-        sys.stdout.write(f"a batch beside {STRANGERS:,} strangers takes {median(ratios):.3f} times as long as without\n")
+        sys.stdout.write(
+            f"a batch beside {STRANGERS:,} strangers takes {median(ratios):.3f} times as long as without\n"
+        )
         assert median(ratios) < 1.1
