@@ -65,6 +65,8 @@ async def test_a_status_of_a_number_of_ours_waits_for_a_day(
 ) -> None:
     await own_number(platform, table)
     await park(service, "lost", "ours")
+    # From the beginning, not only once a sweep has prolonged it.
+    assert await platform.fetchval("SELECT expires_at - parked_at FROM parked_statuses") == PARKED_TTL
     assert await expires_after(platform, service, "lost", PARKED_TTL)
     assert [event["message_id"] for event in await unmatched_events(platform)] == ["lost"]
 

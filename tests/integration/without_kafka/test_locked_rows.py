@@ -6,7 +6,8 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from status_service.applier import Applier
+from status_service.applier import Applier, Outcome
+from status_service.batch import Told
 from status_service.dead_letters import Brake
 from status_service.merge import of_delivered, of_read, of_sent
 from status_service.store import Locks, Unmatched
@@ -15,10 +16,14 @@ from tests.integration.test_store import counts_equal_rows
 from tests.integration.without_kafka.rows import AT, parked, until_somebody_waits
 from tests.told import told
 from tests.unpublished import Unpublished
+from tests.waiting import DEADLINE_SECONDS
 
 
-def applier(service: Unpublished) -> Applier:
-    return Applier(service.store, service.outbox, service.campaigns, Brake(run=0, share=0), Unmatched.PARK)
+async def applied_by(service: Unpublished, statuses: Told) -> Outcome:
+    """Apply as the consumer does, which would try for ever."""
+    applier = Applier(service.store, service.outbox, service.campaigns, Brake(run=0, share=0), Unmatched.PARK)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        return await applier.apply(statuses)
 
 
 async def all_counts_equal(platform: asyncpg.Connection, *campaigns: UUID) -> bool:
@@ -32,7 +37,7 @@ async def test_one_idle_transaction_of_the_platform_stops_nothing(
     campaign_id = await create_campaign(platform, wamids)
     async with other_platform.transaction():
         await other_platform.execute("UPDATE message_logs SET api_response = '{}' WHERE message_id = 'idle.7'")
-        outcome = await applier(service).apply(told(dict.fromkeys(wamids, of_read(AT))))
+        outcome = await applied_by(service, told(dict.fromkeys(wamids, of_read(AT))))
         (applied,) = outcome.applied
         assert (len(applied.written), applied.locked, applied.without_row) == (19, 1, 0)
         assert await parked(platform) == {"idle.7"}
@@ -122,7 +127,7 @@ async def test_a_platform_that_locks_the_other_way_round_is_never_the_victim(
     campaign_id = await create_campaign(platform, wamids)
     await other_platform.execute("BEGIN")
     await other_platform.execute("SELECT FROM campaign_logs WHERE id = $1 FOR UPDATE", campaign_id)
-    applying = asyncio.create_task(applier(service).apply(told(dict.fromkeys(wamids, of_read(AT)))))
+    applying = asyncio.create_task(applied_by(service, told(dict.fromkeys(wamids, of_read(AT)))))
     await until_somebody_waits(platform)
     # Raises DeadlockDetectedError if this is the session that PostgreSQL cancels.
     await other_platform.execute("UPDATE message_logs SET api_response = '{}' WHERE campaign_id = $1", campaign_id)

@@ -45,6 +45,20 @@ async def test_a_row_that_comes_later_gets_all_that_was_parked(
     assert len(service.outbox.left) == 1
 
 
+async def test_of_failures_at_the_same_time_the_least_is_parked(
+    platform: asyncpg.Connection, service: Unpublished
+) -> None:
+    # Code before text, by bytes, nothing last; people's collations have another order.
+    failures = [(0, None), (5, "Z"), (5, "a"), (5, "\uffff"), (5, "\U0001f600"), (5, None), (None, "a"), (None, None)]
+    pairs = {f"tie.{first}.{second}": (first, second) for first in range(8) for second in range(8)}
+    for position in (0, 1):
+        await service.store.apply(
+            told({name: of_failed(AT, *failures[pair[position]]) for name, pair in pairs.items()})
+        )
+    rows = await platform.fetch("SELECT message_id, error_code, error_message FROM parked_statuses")
+    assert {row[0]: tuple(row[1:]) for row in rows} == {name: failures[min(pair)] for name, pair in pairs.items()}
+
+
 class InterruptedStore(Store):
     """Lets something happen between the merge, which found no row, and the parking."""
 
