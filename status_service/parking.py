@@ -65,10 +65,12 @@ class Sweep:
                 found = [row[0] for row in await session.fetch(FOUND, *ages, AT_ONCE)]
             looked_seconds = perf_counter() - started
             applied = await self._take(found, Unmatched.PARK)
-            # Those that are locked are found again, but not in this sweep.
-            if len(found) < AT_ONCE or not applied.written:
+            if len(found) < AT_ONCE:
+                self._swept_until = now
                 break
-        self._swept_until = now
+            # All are locked. They are found again, but not in this sweep, and neither is who stands behind them.
+            if not applied.written and not applied.unchanged:
+                break
         await asyncio.sleep(looked_seconds * (1 / DUTY - 1))
 
     async def expire(self) -> None:

@@ -48,7 +48,7 @@ async def test_a_rough_platform_is_put_right_and_never_a_deadlocks_victim(
             tmp_path / "report",
             "--recipients=200",
             "--max-statuses=4",
-            "--rate=50",
+            "--rate=75",
             "--platform=rough",
             "--lock-seconds=1",
             "--rows=during",

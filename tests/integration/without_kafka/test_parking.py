@@ -173,6 +173,25 @@ async def test_old_entries_are_looked_at_when_they_reach_an_age(
     assert await parked(platform) == set(before_last_sweep) | set(to_come)
 
 
+async def test_an_age_that_stood_behind_locked_rows_is_made_up_for(
+    platform: asyncpg.Connection,
+    other_platform: asyncpg.Connection,
+    service: Unpublished,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(parking, "AT_ONCE", 2)
+    await service.store.apply(told(dict.fromkeys(["held.1", "held.2", "held.3", "old"], of_read(AT))))
+    held = await create_campaign(platform, ["held.1", "held.2", "held.3"])
+    await create_campaign(platform, ["old"])
+    await grow_older(platform, "old", parking.AGES[-1])
+    async with other_platform.transaction():
+        await other_platform.execute("SELECT FROM campaign_logs WHERE id = $1 FOR UPDATE", held)
+        await service.sweep.adopt()
+        assert await parked(platform) == {"held.1", "held.2", "held.3", "old"}
+    await service.sweep.adopt()
+    assert await parked(platform) == set()
+
+
 async def test_an_entry_that_was_young_at_the_last_sweep_is_looked_at_again(
     platform: asyncpg.Connection, service: Unpublished
 ) -> None:
