@@ -96,6 +96,7 @@ async def play(stage: Stage, *options: str) -> dict[str, Any]:
             f"--report={report}",
             "--events=at-least-once",
             "--wait=300",
+            "--give-up=300",
             *options,
             cwd=ROOT,
             env={

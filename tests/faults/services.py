@@ -56,7 +56,14 @@ class Kept:
                 "-m",
                 self._module,
                 cwd=ROOT,
-                env=inherited_environment() | {"HOST": "127.0.0.1", **self._settings, "INTERNAL_PORT": str(port)},
+                env={
+                    **inherited_environment(),
+                    # What a killed service leaves behind goes with the test.
+                    "TMPDIR": str(self._log_file.parent),
+                    "HOST": "127.0.0.1",
+                    **self._settings,
+                    "INTERNAL_PORT": str(port),
+                },
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=asyncio.subprocess.STDOUT,

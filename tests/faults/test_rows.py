@@ -147,8 +147,10 @@ async def test_a_campaign_is_deleted_while_another_goes_on(stage: Stage, chance:
     async def deleted(campaign: Campaign) -> None:
         for _ in range(3):
             doomed = await own_campaign(stage, 300, chance)
-            sending = asyncio.create_task(doomed.send(doomed.plan.statuses))
+            half = len(doomed.plan.statuses) // 2
+            await doomed.send(doomed.plan.statuses[:half])
             await eventually(lambda doomed=doomed: applied(campaign.owner, doomed.id, 50))  # type: ignore[misc]
+            sending = asyncio.create_task(doomed.send(doomed.plan.statuses[half:], 1))
             await campaign.owner.execute("DELETE FROM campaign_logs WHERE id = $1", doomed.id)
             assert not sending.done(), "the campaign was to be deleted in the middle"
             await sending
