@@ -2,24 +2,30 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-stack lint format up down lock
+.PHONY: help demo test test-faults test-slow test-oldest test-stack lint format up down lock
 
 PYTHON := .venv/bin/python
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/' | expand -t 18
 
 demo: .venv/ready ## Start everything, play a campaign of 10,000 recipients, print its funnel and the proof
 	@$(PYTHON) -m deploy.local run -- $(PYTHON) -m tests.simulator demo
 
-test: .venv/ready ## Run every test on a real PostgreSQL and a real broker (BROKER=apache or tansu chooses)
+test: .venv/ready ## Run the tests on a real PostgreSQL and a real broker (BROKER=apache or tansu chooses)
 	@$(PYTHON) -m pytest
 
 test-stack: .venv/ready ## Run the tests of the local stack itself: starts, kills, interruptions, ports, users
 	@$(PYTHON) -m pytest tests/local
 
-test-faults: .venv/ready ## Run the long fault tests: kills, pauses, full disks and outages, for many minutes
-	@$(PYTHON) -m pytest tests/faults -m "long or not long"
+test-slow: .venv/ready ## Run what is too slow for every time: replays, redrives, whole campaigns
+	@$(PYTHON) -m pytest -m slow
+
+test-faults: .venv/ready ## Run the fault tests, for over half an hour: kills, pauses, full disks, outages (FAULTS=short: ten minutes)
+	@$(PYTHON) -m pytest tests/faults -m "$(if $(filter short,$(FAULTS)),not long,long or not long)"
+
+test-oldest: .venv/ready ## Run the tests of the database on PostgreSQL 15, where it is installed
+	@$(PYTHON) -m pytest -m oldest
 
 lint: .venv/ready ## Check format, rules, types and the direction of imports
 	@$(PYTHON) -m ruff format --check .

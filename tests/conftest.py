@@ -23,6 +23,7 @@ from tests.faults import unavailable
 
 ROOT = Path(__file__).parent.parent
 ROLE_PASSWORD = "for-tests"
+REFERENCE = "postgresql-18"
 
 # How fast a shared machine is says nothing about a rule.
 hypothesis.settings.register_profile(
@@ -79,13 +80,19 @@ def _unlisted_skips(reporter: pytest.TerminalReporter, broker: BrokerKind | None
 
 
 def _servers() -> dict[str, Path]:
-    servers = {"postgresql-18": embedded_bin_directory()}
+    servers = {REFERENCE: embedded_bin_directory()}
     if (debian := debian_bin_directory(15)) is not None:
         servers["postgresql-15"] = debian
     return servers
 
 
-@pytest.fixture(scope="session", params=_servers().items(), ids=lambda server: str(server[0]))
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(server, id=server[0], marks=() if server[0] == REFERENCE else pytest.mark.oldest)
+        for server in _servers().items()
+    ],
+)
 def postgres(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """Run a PostgreSQL server: the reference version, and the oldest supported one where it is installed."""
     name, bin_directory = request.param

@@ -25,8 +25,25 @@ from tests.faults.services import Stage
 from tests.faults.small_disk import mounted
 from tests.integration.processes import free_port, run_to_end
 
+HERE = Path(__file__).parent
+
+# What of the fault suite runs with every `make test`; the rest has a target of its own.
+EVERY_TIME = frozenset(
+    {
+        "test_a_consumer_is_killed_again_and_again",
+        "test_a_server_that_hangs_and_then_crashes_is_waited_for",
+    }
+)
+
 # A fresh server with one migrated database takes 60 MB, and keeps up to 80 MB of its log.
 SMALL_DISK_MEBIBYTES = 256
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == HERE and item.name.partition("[")[0] not in EVERY_TIME:
+            item.add_marker("fault")
 
 
 @pytest.fixture(scope="session")

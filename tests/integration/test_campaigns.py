@@ -6,6 +6,7 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
+import pytest
 
 from tests.integration.environment import Environment
 from tests.integration.processes import free_port, run_to_end, running
@@ -52,6 +53,7 @@ def own_services(environment: Environment, name: str) -> tuple[Environment, dict
     ), settings
 
 
+@pytest.mark.slow
 async def test_consumers_that_come_and_go_lose_nothing(
     environment: Environment, http: aiohttp.ClientSession, tmp_path: Path
 ) -> None:

@@ -50,7 +50,8 @@ async def test_a_missing_setting_is_named(environment: Environment, module: str,
 async def test_missing_topics_are_named(environment: Environment, module: str) -> None:
     status, output = await run_to_end(module, **settings(environment, TOPIC_PREFIX="nowhere."))
     assert status == 1
-    assert "missing topics: nowhere.raw." in output
+    assert "missing topics: nowhere." in output
+    assert "nowhere.raw.status" in output
     assert "python -m status_service topics" in output
     assert "Traceback" not in output
 

@@ -18,6 +18,8 @@ from tests.integration.campaigns import create_campaign
 from tests.integration.kafka_records import Given
 from tests.integration.raw_statuses import AT, failure, raw_status
 
+pytestmark = pytest.mark.slow
+
 TABLES = ("message_logs", "campaign_logs", "parked_statuses")
 # The last record of all: a test that stops a replay there has everything behind it.
 GATE = "wamid.gate"
