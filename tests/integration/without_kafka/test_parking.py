@@ -173,6 +173,21 @@ async def test_old_entries_are_looked_at_when_they_reach_an_age(
     assert await parked(platform) == set(before_last_sweep) | set(to_come)
 
 
+async def test_an_old_entry_that_was_looked_at_waits_for_its_next_age(
+    platform: asyncpg.Connection, service: Unpublished
+) -> None:
+    await service.store.apply(told({"seen": of_read(AT)}))
+    await grow_older(platform, "seen", parking.AGES[0] + timedelta(seconds=5))
+    await service.sweep.adopt()
+    await create_campaign(platform, ["seen"])
+    await service.sweep.adopt()
+    assert await parked(platform) == {"seen"}
+    await grow_older(platform, "seen", parking.AGES[1] - parking.AGES[0])
+    service.sweep._swept_until -= timedelta(seconds=30)
+    await service.sweep.adopt()
+    assert await parked(platform) == set()
+
+
 async def test_an_age_that_stood_behind_locked_rows_is_made_up_for(
     platform: asyncpg.Connection,
     other_platform: asyncpg.Connection,

@@ -1,14 +1,17 @@
 """The recount: whatever the platform wrote, counts equal rows again, and nothing is added twice."""
 
 import asyncio
+import contextlib
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, cast
 from uuid import UUID
 
 import asyncpg
 import pytest
 
 from status_service import database as databases
+from status_service.database import Session
 from status_service.merge import of_delivered, of_failed, of_read, of_sent
 from status_service.reconcile import DRIFT, RECOUNT, Reconciler
 from status_service.store import Locks, Unmatched
@@ -18,6 +21,7 @@ from tests.integration.test_store import counts_equal_rows
 from tests.integration.without_kafka.rows import AT, until_somebody_waits
 from tests.told import told
 from tests.unpublished import Unpublished, unpublished
+from tests.waiting import DEADLINE_SECONDS
 
 # What a platform does to a campaign of which one message is pending, one delivered, one read, one failed.
 FOREIGN_WRITES = {
@@ -243,7 +247,8 @@ async def test_two_recounts_at_once_add_once(
         first = asyncio.create_task(reconciler(patient_service).recount(campaign_id))
         # It has measured and has yet to add.
         await until_somebody_waits(platform)
-        assert await reconciler(service).recount(campaign_id) is None
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            assert await reconciler(patient_service).recount(campaign_id) is None
     assert await first is not None
     assert await counts_equal_rows(platform, campaign_id)
 
@@ -261,7 +266,7 @@ async def test_a_campaign_whose_rows_are_held_is_recounted_when_they_are_free(
     assert await counts_equal_rows(platform, campaign_id)
 
 
-async def test_a_foreign_write_that_commits_during_a_recount_is_for_the_next_one(
+async def test_a_foreign_write_that_is_not_committed_yet_is_for_the_next_recount(
     platform: asyncpg.Connection, other_platform: asyncpg.Connection, service: Unpublished
 ) -> None:
     campaign_id = await settled_campaign(platform, service, "open")
@@ -272,6 +277,59 @@ async def test_a_foreign_write_that_commits_during_a_recount_is_for_the_next_one
         assert recounted[0].clean
     assert await reconciler(service).due(0) == [campaign_id]
     assert await reconciler(service).recount(campaign_id) is not None
+    assert await counts_equal_rows(platform, campaign_id)
+
+
+class InterruptedSession:
+    """Lets something happen after so many statements."""
+
+    def __init__(self, session: Session, statements: int, meanwhile: Callable[[], Awaitable[object]]) -> None:
+        self._session = session
+        self._left = statements
+        self._meanwhile = meanwhile
+
+    def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
+        async def statement(*arguments: object) -> Any:
+            result = await getattr(self._session, name)(*arguments)
+            self._left -= 1
+            if self._left == 0:
+                await self._meanwhile()
+            return result
+
+        return statement
+
+
+class InterruptedDatabase(databases.Database):
+    """Lends such sessions for transactions."""
+
+    def __init__(
+        self, database: databases.Database, statements: int, meanwhile: Callable[[], Awaitable[object]]
+    ) -> None:
+        super().__init__(database._pool)
+        self._statements = statements
+        self._meanwhile = meanwhile
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, *, rolled_back: bool = False) -> AsyncIterator[Session]:
+        async with super().transaction(rolled_back=rolled_back) as session:
+            yield cast("Session", InterruptedSession(session, self._statements, self._meanwhile))
+
+
+@pytest.mark.parametrize("statements", range(1, 6))
+async def test_a_foreign_write_between_the_statements_of_a_recount_is_not_missed(
+    platform: asyncpg.Connection, service: Unpublished, statements: int
+) -> None:
+    campaign_id = await settled_campaign(platform, service, "meanwhile")
+    written = []
+
+    async def write() -> None:
+        written.append(await platform.execute(FOREIGN_WRITES["rows set to sent"], campaign_id))
+
+    interrupted = Reconciler(InterruptedDatabase(service.database, statements, write), service.store)
+    assert await interrupted.recount(campaign_id) is not None
+    assert written == ["UPDATE 1"]
+    for due in await reconciler(service).due(0):
+        assert await reconciler(service).recount(due) is not None
     assert await counts_equal_rows(platform, campaign_id)
 
 
