@@ -33,7 +33,7 @@ async def test_each_of_a_row_of_consumers_is_killed_at_another_point(stage: Stag
         await consumer.start()
         await consumer.ready()
 
-    await played_through(stage, killed, "--rows=during", *lasting(12))
+    await played_through(stage, killed, "--rows=during", *lasting(8))
 
 
 @pytest.mark.long

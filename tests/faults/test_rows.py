@@ -101,6 +101,7 @@ async def heard(stage: Stage, meant: set[tuple[str, str]]) -> None:
     await read_until(stage.settings["KAFKA_BOOTSTRAP_SERVERS"], topics, all_are_there)
 
 
+@pytest.mark.long
 async def test_of_two_messages_that_name_a_row_one_gets_it(stage: Stage, chance: random.Random) -> None:
     campaign = await own_campaign(stage, 100, chance)
     plan, rival = campaign.plan, drawn_plan(campaign.id, 100, chance)
