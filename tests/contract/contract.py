@@ -5,7 +5,10 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import orjson
 from aiokafka import ConsumerRecord
@@ -145,7 +148,12 @@ def _rules_of(channel: Node, message: Node) -> Rules:
 
 
 def _validator(schema: Node) -> Draft202012Validator:
-    return Draft202012Validator(followed(schema), base_uri=DOCUMENT.as_uri(), validate_formats=True)
+    return Draft202012Validator(followed(schema), base_uri=DOCUMENT.as_uri(), retriever=_read, validate_formats=True)
+
+
+def _read(uri: str) -> Any:
+    """Read a file that a schema refers to; the validator itself does not find one below a path with a space."""
+    return json.loads(Path(url2pathname(urlsplit(uri).path)).read_text(encoding="utf-8"))
 
 
 def _place(expression: str) -> Place:
