@@ -138,7 +138,7 @@ async def test_letters_go_back_once_and_come_to_rest(own: Apart) -> None:
     # By time everything goes again, except what came back too often.
     since = moment((await found(own, "dead-letter", *names))[0].timestamp)
     assert await redrive(own, "--until", since) == went(0)
-    assert await redrive(own, "--since", since) == went(5, guarded=1)
+    assert await redrive(own, "--until", "2999-01-01") == went(5, guarded=1)
     await own.settled()
     assert await letters() == sorted(
         [*third, *((b"wamid.incurable", times) for times in (1, 2, 3)), (b"wamid.worn_out", 3)]

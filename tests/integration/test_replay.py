@@ -82,11 +82,13 @@ async def contents(own: Apart) -> dict[Any, Any]:
     return {row["id"]: tuple(row) for row in (*messages, *campaigns)}
 
 
-def said(statuses: int, rows: int, without_row: int = 0, undecodable: int = 0, *, dry_run: bool = False) -> str:
+def said(
+    statuses: int, rows: int, without_row: int = 0, undecodable: int = 0, *, refused: int = 0, dry_run: bool = False
+) -> str:
     return (
         f"{statuses:,} statuses read: {rows:,} rows {'would change' if dry_run else 'changed'}; "
         f"{without_row:,} messages had no row and were not parked, {undecodable:,} records were no status, "
-        f"PostgreSQL refused 0, 0 rows were locked and {'would be' if dry_run else 'are'} parked\n"
+        f"PostgreSQL refused {refused}, 0 rows were locked and {'would be' if dry_run else 'are'} parked\n"
     )
 
 
@@ -145,6 +147,8 @@ async def test_a_new_consumer_group_changes_nothing_and_publishes_nothing(
 
 
 async def test_a_replay_of_what_is_there_changes_nothing(played: Played) -> None:
+    # A stranger whose time was up is not parked again.
+    await played.own.database.execute("DELETE FROM parked_statuses WHERE message_id = 'wamid.stranger.7'")
     before, events = await played.tables(), await played.events()
     campaigns = len(await played.own.records("campaign"))
     number = played.first + played.second
@@ -157,12 +161,18 @@ async def test_a_replay_of_what_is_there_changes_nothing(played: Played) -> None
 
 
 async def test_what_the_platform_damaged_is_repaired_and_nothing_else(played: Played) -> None:
+    database = played.own.database
     damaged = await played.damage({GATE, *(f"wamid.replay.{number}" for number in range(0, 900, 7))})
     # One row also forgot what it has told, as in a database that was restored from a backup.
-    await played.own.database.execute("UPDATE message_logs SET proven = 0 WHERE message_id = $1", GATE)
+    await database.execute("UPDATE message_logs SET proven = 0 WHERE message_id = $1", GATE)
+    # One refuses what is told of it: the others are written all the same.
+    refusing = await create_campaign(database, ["wamid.stranger.0"])
+    await database.execute(
+        "ALTER TABLE message_logs ADD CHECK (message_id <> 'wamid.stranger.0' OR status = 'pending') NOT VALID"
+    )
     before, events = await played.tables(), await played.events()
     dry, real = (
-        said(played.first + played.second, len(damaged), played.strangers, 1, dry_run=dry_run)
+        said(played.first + played.second, len(damaged), played.strangers - 1, 1, refused=1, dry_run=dry_run)
         for dry_run in (True, False)
     )
     assert await played.own.command("replay", "--since", "2026-01-01", "--dry-run") == dry
@@ -171,6 +181,7 @@ async def test_what_the_platform_damaged_is_repaired_and_nothing_else(played: Pl
     assert await played.own.command("replay", "--since", "2026-01-01", BATCH_SIZE="50") == real
     messages, _, parked = await played.tables()
     assert {row for row in messages if messages[row] != before[0][row]} == damaged
+    await database.execute("DELETE FROM campaign_logs WHERE id = $1", refusing)
     assert await played.contents() == played.after_second
     assert parked == before[2]
     # What the rows had told before stays told, and what comes again has the same id.
@@ -179,7 +190,7 @@ async def test_what_the_platform_damaged_is_repaired_and_nothing_else(played: Pl
     assert sorted(topic for topic, _ in again) == topics
     assert set(again) <= set(events)
     published = [orjson.loads(record.value) for record in await played.own.records("campaign")]
-    rows = await played.own.database.fetch("SELECT id::text, revision FROM campaign_logs")
+    rows = await database.fetch("SELECT id::text, revision FROM campaign_logs")
     newest = {campaign["campaign_id"]: campaign["revision"] for campaign in published}
     assert newest == {row["id"]: row["revision"] for row in rows}
     assert await played.own.rows("status_outbox") == {}
