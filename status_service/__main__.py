@@ -133,7 +133,9 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
         if not postgres.passes(error):
             raise
-        sys.stderr.write(f"status_service: PostgreSQL is away: {postgres.reason(error)}\n")
+        # Of the system: a server that is away, or a port that another process has.
+        why = error.strerror if isinstance(error, OSError) and error.strerror else postgres.reason(error)
+        sys.stderr.write(f"status_service: cannot reach PostgreSQL or use an address: {why}\n")
         raise SystemExit(1) from None
 
 
