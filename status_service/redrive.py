@@ -1,7 +1,7 @@
 """`dead-letters`: what lies there, and back to where it came from."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -26,6 +26,7 @@ from status_service.dead_letters import (
 )
 from status_service.progress import Progress
 from status_service.settings import KafkaCommandSettings
+from status_service.topic_range import TopicRange
 
 # A record that comes back so often comes back for ever.
 REDRIVES_AT_MOST: Final = 3
@@ -96,25 +97,25 @@ async def redrive(
     Without times, a consumer group for the reason keeps what was redriven before; with times, all of them are.
     """
     outcome = Redriven()
+
+    def again(record: ConsumerRecord) -> list[Record]:
+        headers = dict(record.headers)
+        if not fnmatchcase(headers.get(REASON, b"").decode("utf-8", "replace"), wanted.reason):
+            return []
+        origin = _topic(headers.get(ORIGIN_TOPIC, b"").decode("utf-8", "replace"), settings.topic_prefix)
+        if origin is None:
+            outcome.left += 1
+        elif redriven(record) >= REDRIVES_AT_MOST:
+            outcome.guarded += 1
+        else:
+            return [_again(origin, record)]
+        return []
+
     group = None if wanted.by_time else f"{settings.consumer_group}.redrive.{wanted.reason}"
     async with topic_range.opened(settings, DEAD_LETTER, wanted.since, wanted.until, group) as part:
-        async for records in part.batches(AT_ONCE):
-            again = []
-            for record in records:
-                headers = dict(record.headers)
-                if not fnmatchcase(headers.get(REASON, b"").decode("utf-8", "replace"), wanted.reason):
-                    continue
-                origin = _topic(headers.get(ORIGIN_TOPIC, b"").decode("utf-8", "replace"), settings.topic_prefix)
-                if origin is None:
-                    outcome.left += 1
-                elif redriven(record) >= REDRIVES_AT_MOST:
-                    outcome.guarded += 1
-                else:
-                    again.append(_again(origin, record))
-            await _publish(publisher, again, outcome, settings.topic_prefix, dry_run=dry_run)
-            if group is not None and records and not dry_run:
-                await part.commit()
-            progress(part.read, part.total)
+        await _drive(
+            part, again, publisher, outcome, settings.topic_prefix, progress, kept=group is not None, dry_run=dry_run
+        )
     return outcome
 
 
@@ -123,21 +124,40 @@ async def redrive_unroutable(
 ) -> Redriven:
     """Split unroutable bodies anew, as a receiver does that has learnt to. Raises as redrive()."""
     outcome = Redriven()
+
+    def again(record: ConsumerRecord) -> list[Record]:
+        received_at = rfc3339(datetime.fromtimestamp(record.timestamp / 1000, UTC))
+        split = envelope.split(record.value or b"", received_at)
+        routable = [one for one in split if one.topic is not RAW_UNROUTABLE]
+        outcome.left += len(routable) < len(split)
+        return routable
+
     group = None if wanted.by_time else f"{settings.consumer_group}.redrive.unroutable"
     async with topic_range.opened(settings, RAW_UNROUTABLE, wanted.since, wanted.until, group) as part:
-        async for records in part.batches(AT_ONCE):
-            again = []
-            for record in records:
-                received_at = rfc3339(datetime.fromtimestamp(record.timestamp / 1000, UTC))
-                split = envelope.split(record.value or b"", received_at)
-                routable = [one for one in split if one.topic is not RAW_UNROUTABLE]
-                outcome.left += len(routable) < len(split)
-                again += routable
-            await _publish(publisher, again, outcome, settings.topic_prefix, dry_run=dry_run)
-            if group is not None and records and not dry_run:
-                await part.commit()
-            progress(part.read, part.total)
+        await _drive(
+            part, again, publisher, outcome, settings.topic_prefix, progress, kept=group is not None, dry_run=dry_run
+        )
     return outcome
+
+
+async def _drive(  # noqa: PLR0917 -- the parts of one loop
+    part: TopicRange,
+    again: Callable[[ConsumerRecord], list[Record]],
+    publisher: Publisher,
+    outcome: Redriven,
+    topic_prefix: str,
+    progress: Progress,
+    *,
+    kept: bool,
+    dry_run: bool,
+) -> None:
+    """Publish what each record becomes; the reading's group keeps how far that went, if it is kept."""
+    async for records in part.batches(AT_ONCE):
+        wanted = [one for record in records for one in again(record)]
+        await _publish(publisher, wanted, outcome, topic_prefix, dry_run=dry_run)
+        if kept and records and not dry_run:
+            await part.commit()
+        progress(part.read, part.total)
 
 
 async def _publish(

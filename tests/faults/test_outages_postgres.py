@@ -116,6 +116,7 @@ async def test_a_server_that_hangs_for_longer_than_we_wait_finds_new_sessions(
     async with load(pair, *LONGER_CAMPAIGN) as played:
         await asyncio.to_thread(postgres_18.pause)
         await pair.counts(pair.status, "status_apply_retries_total", CLIENT_DEADLINE_SECONDS + 5)
+        # Beyond the client's deadline: what hangs now is the new session's connect, too.
         await asyncio.sleep(10)
         await asyncio.to_thread(postgres_18.resume)
         await pair.applies_more(GOES_ON_SECONDS)
@@ -154,6 +155,7 @@ async def test_a_read_only_server_is_waited_for(postgres_18: FaultyPostgres, pai
     async with load(pair, *CAMPAIGN) as played:
         await asyncio.to_thread(postgres_18.read_only, on=True)
         await pair.counts(pair.status, 'status_apply_retries_total{reason="25006"}')
+        # The length of the outage itself; the refusal was awaited above.
         await asyncio.sleep(3)
         await asyncio.to_thread(postgres_18.read_only, on=False)
         await pair.applies_more(GOES_ON_SECONDS)
@@ -270,6 +272,7 @@ async def test_the_consumer_ends_in_time_with_a_batch_under_way(
 ) -> None:
     async with load(pair, *CAMPAIGN):
         async with misfortune(postgres_18, database.owner):
+            # A batch gets under way in the outage; that it hangs shows in no metric before its deadline.
             await asyncio.sleep(1)
             await pair.terminates(pair.status, END_SECONDS)
         await pair.start_status()
