@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-slow test-oldest test-stack lint format up down lock
+.PHONY: help demo test test-faults test-slow test-oldest test-stack bench bench-quick lint format up down lock
 
 PYTHON := .venv/bin/python
 
@@ -27,6 +27,12 @@ test-faults: .venv/ready ## Run the fault tests, for an hour or more: kills, pau
 test-oldest: .venv/ready ## Run the tests of the database on PostgreSQL 15, where it is installed
 	@$(PYTHON) -m pytest -m oldest
 
+bench: .venv/bench ## Measure the services beside their floor and the obvious way, and write docs/benchmarks.md (most of an hour)
+	@$(PYTHON) -m tests.bench all
+
+bench-quick: .venv/ready ## Measure for two minutes, and say what is slower than what is recorded
+	@$(PYTHON) -m tests.bench quick
+
 lint: .venv/ready ## Check format, rules, types and the direction of imports
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
@@ -43,14 +49,19 @@ up: .venv/ready ## Start what is not running of PostgreSQL, Kafka and the servic
 down: .venv/ready ## Stop everything that runs from this checkout and leave nothing behind
 	@$(PYTHON) -m deploy.local down
 
-# Two locks with hashes: what the services need, and that with the local stack, lint and tests.
+# Three locks with hashes: what the services need, that with the local stack, lint and tests, and that with `make bench`.
 lock: .venv/ready ## Resolve pyproject.toml's dependencies anew into the locks
 	@$(PYTHON) -m pip install --quiet --target .cache/uv uv
-	@for lock in services development; do \
-	  [ $$lock = services ] && extras= || extras='--extra local --extra development'; \
+	@for lock in services development bench; do \
+	  case $$lock in services) extras= ;; development) extras='--extra local --extra development' ;; \
+	    bench) extras='--extra local --extra development --extra bench' ;; esac; \
 	  .cache/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $$extras \
 	    --upgrade --output-file deploy/requirements/$$lock.txt pyproject.toml || exit; \
 	done
+
+.venv/bench: deploy/requirements/bench.txt .venv/ready
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
 
 .venv/ready: deploy/requirements/development.txt deploy/virtual_environment.sh
 	@bash deploy/virtual_environment.sh

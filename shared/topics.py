@@ -12,7 +12,7 @@ DAY_MS: Final = 24 * 60 * 60 * 1000
 LARGE_MESSAGE_BYTES: Final = 8 * MEBIBYTE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # each is declared once, and many are looked up by the second
 class Topic:
     """One topic without its prefix; retention in milliseconds, None for a compacted topic."""
 

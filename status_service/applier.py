@@ -31,7 +31,7 @@ class Outcome:
 
 
 class Applier:
-    """Applies and publishes."""
+    """Applies, and publishes what was applied."""
 
     def __init__(
         self,
@@ -51,13 +51,19 @@ class Applier:
         self._dry_run = dry_run
 
     async def apply(self, told: Told) -> Outcome:
-        """Return when everything but the refused is committed and its events are in Kafka, however long that takes.
+        """Return when everything but the refused is committed, however long that takes.
 
         Raises TooManyDeadLettersError, and PostgresError for what does not pass by itself.
         """
         outcome = Outcome()
         await self._apply_or_halve(told, outcome)
         return outcome
+
+    async def publish(self, outcome: Outcome) -> None:
+        """Return when the events of what was applied are in Kafka, however long that takes."""
+        for applied in outcome.applied:
+            if applied.pending is not None:
+                await self._outbox.publish(applied.pending)
 
     async def _apply_or_halve(self, told: Told, outcome: Outcome) -> None:
         try:
@@ -74,11 +80,8 @@ class Applier:
                 await self._apply_or_halve(told.only(half), outcome)
             return
         outcome.applied.append(applied)
-        if self._dry_run:
-            return
-        self._campaigns.note(applied.campaigns)
-        if applied.pending is not None:
-            await self._outbox.publish(applied.pending)
+        if not self._dry_run:
+            self._campaigns.note(applied.campaigns)
 
     async def _attempt(self, told: Told) -> Applied:
         """Apply until it succeeds; after a lock timeout without what others have locked."""

@@ -46,29 +46,27 @@ def fold(values: Iterable[bytes | None]) -> Batch:
     evidence: dict[str, Evidence] = {}
     callback_ids: dict[str, UUID] = {}
     phone_number_ids: dict[str, str] = {}
-    counted: Counter[StatusValue] = Counter()
+    kinds: list[StatusValue] = []
     undecodable: list[Undecodable] = []
     replaced = 0
     oldest: Micros | None = None
     for position, value in enumerate(values):
         try:
-            status = decode(value)
+            message_id, kind, proof, received_at, timestamp_replaced, number, callback_id = decode(value)
         except UndecodableError as error:
             undecodable.append(Undecodable(position, str(error)))
             continue
-        counted[status.value] += 1
-        replaced += status.timestamp_replaced
-        if oldest is None or status.received_at < oldest:
-            oldest = status.received_at
-        if status.evidence is None:
+        kinds.append(kind)
+        replaced += timestamp_replaced
+        if oldest is None or received_at < oldest:
+            oldest = received_at
+        if proof is None:
             continue
-        message_id = status.message_id
         known = evidence.get(message_id)
-        evidence[message_id] = status.evidence if known is None else merge.join(known, status.evidence)
-        if status.callback_id is not None:
-            other = callback_ids.get(message_id, status.callback_id)
-            callback_ids[message_id] = min(other, status.callback_id)
-        if status.phone_number_id is not None:
-            phone_number_ids.setdefault(message_id, status.phone_number_id)
+        evidence[message_id] = proof if known is None else merge.join(known, proof)
+        if callback_id is not None:
+            callback_ids[message_id] = min(callback_ids.get(message_id, callback_id), callback_id)
+        if number is not None:
+            phone_number_ids.setdefault(message_id, number)
     told = Told(evidence, callback_ids, phone_number_ids)
-    return Batch(told, counted, replaced, tuple(undecodable), oldest)
+    return Batch(told, Counter(kinds), replaced, tuple(undecodable), oldest)

@@ -23,8 +23,8 @@ CLIENT_DEADLINE_SECONDS: Final = STATEMENT_DEADLINE_SECONDS + 5
 # that could be part of one is over by then, so that it is never the platform's transaction that is cancelled.
 LOCK_DEADLINE_MS: Final = 500
 CLOSE_DEADLINE_SECONDS: Final = 2.0
-# One merges, one publishes campaigns, one each for sweep, recount and outbox; one is left for the probe.
-CONNECTIONS: Final = 6
+# Three merge, one publishes campaigns, one each for sweep, recount and outbox; one is left for the probe.
+CONNECTIONS: Final = 8
 
 # Namespaces of advisory locks: a session that owns outbox entries, a campaign that is recounted, or published.
 OUTBOX_LOCKS: Final = 7077_0001

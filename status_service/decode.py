@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import msgspec
+
 from shared import json_text
 from status_service import merge
 from status_service.merge import Evidence, Micros
@@ -69,36 +71,62 @@ EVIDENCE: Final[dict[str, tuple[StatusValue, Callable[[Micros], Evidence]]]] = {
 NOT_EVIDENCE: Final = {"deleted": StatusValue.DELETED, "warning": StatusValue.WARNING}
 
 
+class _Status(msgspec.Struct, gc=False):
+    """What is read of Meta's status object; each may be anything."""
+
+    id: Any
+    status: Any = None
+    timestamp: Any = None
+    type: Any = None
+    errors: Any = None
+    biz_opaque_callback_data: Any = None
+
+
+class _Document(msgspec.Struct, gc=False):
+    """What is read of a `raw.status` document."""
+
+    received_at: str
+    status: _Status
+    phone_number_id: Any = None
+
+
+# Reads a status in 0.6 us and orjson in 2.6, because most of what Meta says is not built here.
+_READ: Final = msgspec.json.Decoder(_Document).decode
+
+
 def decode(value: bytes | None) -> DecodedStatus:
     """Read one record's value. Raises UndecodableError."""
     try:
-        document = json_text.loads(value or b"")
-        status = document["status"]
-        message_id, kind = status["id"], status.get("status")
-        received_at = (datetime.fromisoformat(document["received_at"]) - EPOCH) // MICROSECOND
-    except (json_text.NotJsonError, KeyError, TypeError, AttributeError, ValueError) as error:
+        document = _READ(value or b"")
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        document = _read_any(value or b"")
+    status = document.status
+    message_id, kind = status.id, status.status
+    try:
+        received_at = (datetime.fromisoformat(document.received_at) - EPOCH) // MICROSECOND
+    except (TypeError, ValueError) as error:
         raise UndecodableError(f"no raw.status document: {type(error).__name__}") from None
     if not isinstance(message_id, str) or not message_id:
         raise UndecodableError("the status has no id")
     if len(message_id) > LONGEST_ID:
         raise UndecodableError(f"the status has an id of more than {LONGEST_ID} characters")
     message_id = storable(message_id)
-    if status.get("type") == "payment":
+    if status.type == "payment":
         return DecodedStatus(message_id, StatusValue.PAYMENT, None, received_at, timestamp_replaced=False)
-    at = _timestamp(status.get("timestamp"), received_at)
+    at = _timestamp(status.timestamp, received_at)
     replaced = at is None
     if at is None:
         at = received_at
     known = EVIDENCE.get(kind) if isinstance(kind, str) else None
-    if kind == "failed":
-        label, evidence = StatusValue.FAILED, merge.of_failed(at, *_error(status.get("errors")))
-    elif known is not None:
+    if known is not None:
         label, proves = known
         evidence = proves(at)
+    elif kind == "failed":
+        label, evidence = StatusValue.FAILED, merge.of_failed(at, *_error(status.errors))
     else:
         label = NOT_EVIDENCE.get(kind, StatusValue.UNKNOWN) if isinstance(kind, str) else StatusValue.UNKNOWN
         return DecodedStatus(message_id, label, None, received_at, timestamp_replaced=False)
-    number = document.get("phone_number_id")
+    number = document.phone_number_id
     return DecodedStatus(
         message_id,
         label,
@@ -106,8 +134,16 @@ def decode(value: bytes | None) -> DecodedStatus:
         received_at,
         replaced,
         storable(number) if isinstance(number, str) else None,
-        _row_id(status.get("biz_opaque_callback_data")),
+        _row_id(status.biz_opaque_callback_data),
     )
+
+
+def _read_any(value: bytes) -> _Document:
+    """Read what is not quite JSON, or not quite our document. Raises UndecodableError."""
+    try:
+        return msgspec.convert(json_text.loads(value), _Document)
+    except (json_text.NotJsonError, msgspec.ValidationError) as error:
+        raise UndecodableError(f"no raw.status document: {type(error).__name__}") from None
 
 
 def _row_id(text: Any) -> UUID | None:

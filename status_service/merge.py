@@ -68,15 +68,19 @@ def of_failed(at: Micros, code: int | None, text: str | None) -> Evidence:
 
 def join(one: Evidence, other: Evidence) -> Evidence:
     """Give what both together prove."""
-    failed = one if _failure(one) <= _failure(other) else other
+    sent_at, delivered_at, read_at, failed_at, code, text, said = one
+    other_sent_at, other_delivered_at, other_read_at, other_failed_at, other_code, other_text, other_said = other
+    # Few messages fail: to compare failures only where there is one saves half of the time of a join.
+    if other_failed_at is not None and (failed_at is None or _failure(other) < _failure(one)):
+        failed_at, code, text = other_failed_at, other_code, other_text
     return Evidence(
-        _earliest(one.sent_at, other.sent_at),
-        _earliest(one.delivered_at, other.delivered_at),
-        _earliest(one.read_at, other.read_at),
-        failed.failed_at,
-        failed.error_code,
-        failed.error_message,
-        one.said | other.said,
+        _earliest(sent_at, other_sent_at),
+        _earliest(delivered_at, other_delivered_at),
+        _earliest(read_at, other_read_at),
+        failed_at,
+        code,
+        text,
+        said | other_said,
     )
 
 
@@ -133,9 +137,9 @@ def _proven(sent: Micros | None, delivered: Micros | None, read: Micros | None, 
 def _earliest(one: Micros | None, other: Micros | None) -> Micros | None:
     if one is None:
         return other
-    if other is None:
+    if other is None or one < other:
         return one
-    return min(one, other)
+    return other
 
 
 def _failure(evidence: Evidence) -> tuple[bool, Micros, bool, int, bool, bytes]:

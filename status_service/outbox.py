@@ -4,6 +4,7 @@ An entry belongs to the session that wrote it. One whose session is gone, killed
 taken over by another: its events may come twice then, with the same ids.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -77,13 +78,14 @@ class Outbox:
             await self.publish(Pending(row["id"], Entry.loads(row["events"])))
 
     async def _send(self, entry: Entry) -> None:
-        if entry.events:
+        records = [record(event) for event in entry.all_events()]
+        if records:
             try:
-                await self._publisher.publish([record(event) for event in entry.events])
+                await self._publisher.publish(records)
             except RefusedError as refused:
                 await self._dead_letters.publish_refused(refused.refusals)
-            for event in entry.events:
-                metrics.EVENTS.labels(event.topic.suffix).inc()
+            for topic, number in Counter(published.topic for published in records).items():
+                metrics.EVENTS.labels(topic.suffix).inc(number)
         if entry.campaigns:
             await self._campaigns.publish(entry.campaigns)
 

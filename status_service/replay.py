@@ -68,6 +68,8 @@ class Replay:
 
     async def _apply(self, told: Told, replayed: Replayed) -> None:
         outcome = await self._applier.apply(told)
+        if not self._dry_run:
+            await self._applier.publish(outcome)
         replayed.refused += len(outcome.refused)
         for one in outcome.applied:
             replayed.without_row += one.without_row

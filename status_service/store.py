@@ -11,7 +11,7 @@ from shared import postgres
 from status_service.batch import Told
 from status_service.counts import Change, differences
 from status_service.database import Database, Session
-from status_service.events import Entry, Event, WrittenRow, status_events, unmatched_event
+from status_service.events import Entry, ProvenRow, WrittenRow, proven_row, unmatched_event
 
 MERGE: Final = postgres.read_statement(__file__, "merge")
 MERGE_UNLOCKED: Final = MERGE.replace("FOR NO KEY UPDATE OF message", "FOR NO KEY UPDATE OF message SKIP LOCKED")
@@ -98,11 +98,10 @@ class Store:
         again = [name for name in again if told.evidence[name].said]
         if again:
             await self._park(session, told.only(again))
-        events = await _events(session, told, rows)
-        if unmatched is Unmatched.EXPIRE:
-            gone = set(rowless)
-            events += [unmatched_event(entry) for entry in parked if entry["message_id"] in gone]
-        pending = await add_to_outbox(session, Entry(tuple(events))) if events else None
+        proven = await _proven(session, told, rows)
+        gone = set(rowless) if unmatched is Unmatched.EXPIRE else ()
+        events = [unmatched_event(entry) for entry in parked if entry["message_id"] in gone]
+        pending = await add_to_outbox(session, Entry(proven, events)) if proven or events else None
         # Last, so that the campaign's row, which all consumers want, is locked for the shortest time.
         campaigns = await _count(session, rows)
         return Applied(
@@ -171,17 +170,14 @@ async def _merged(
     return [(names[row[0] - 1], WrittenRow(*row)) for row in rows]
 
 
-async def _events(session: Session, told: Told, rows: Sequence[tuple[str, WrittenRow]]) -> list[Event]:
-    told_of = [(name, row) for name, row in rows if row.first_proven]
-    if not told_of:
+async def _proven(session: Session, told: Told, rows: Sequence[tuple[str, WrittenRow]]) -> list[ProvenRow]:
+    proven = [(name, row) for name, row in rows if row.first_proven]
+    if not proven:
         return []
-    found = await session.fetch(OWNERS, list({row.campaign_id for _, row in told_of}))
-    owners = {campaign["id"]: campaign["user_id"] for campaign in found}
-    return [
-        event
-        for name, row in told_of
-        for event in status_events(name, told.evidence[name].said, row, owners[row.campaign_id])
-    ]
+    found = await session.fetch(OWNERS, list({row.campaign_id for _, row in proven}))
+    # Once a campaign, and not once a row.
+    owners = {campaign["id"]: (str(campaign["id"]), str(campaign["user_id"])) for campaign in found}
+    return [proven_row(name, told.evidence[name].said, row, *owners[row.campaign_id]) for name, row in proven]
 
 
 async def _count(session: Session, rows: Sequence[tuple[str, WrittenRow]]) -> frozenset[UUID]:

@@ -60,4 +60,4 @@ async def unpublished(database_url: str, parked_ttl_seconds: int = PARKED_TTL_SE
 async def events_in_outbox(connection: asyncpg.Connection) -> list[Event]:
     """Give every event that was committed, in the order of the transactions."""
     entries = await connection.fetch("SELECT events FROM status_outbox ORDER BY id")
-    return [event for entry in entries for event in Entry.loads(entry["events"]).events]
+    return [event for entry in entries for event in Entry.loads(entry["events"]).all_events()]

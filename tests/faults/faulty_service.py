@@ -82,11 +82,10 @@ class FaultyApplier(Applier):
             FATE.passes(Point.BATCH_COMMITTED)
         return applied
 
-    async def apply(self, told: Told) -> Outcome:
-        outcome = await super().apply(told)
+    async def publish(self, outcome: Outcome) -> None:
+        await super().publish(outcome)
         if any(applied.pending is not None for applied in outcome.applied):
             FATE.passes(Point.BATCH_PUBLISHED)
-        return outcome
 
 
 class FaultyOutbox(Outbox):

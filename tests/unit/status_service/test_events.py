@@ -12,6 +12,7 @@ from status_service.events import (
     Event,
     WrittenRow,
     campaign_event,
+    proven_row,
     record,
     status_events,
     unmatched_event,
@@ -43,15 +44,18 @@ def row(first_proven: int, **changes: Any) -> WrittenRow:
     return written._replace(**changes)
 
 
+def events_of(message_id: str, said: int, written: WrittenRow, user_id: UUID = USER) -> list[Event]:
+    return list(status_events(proven_row(message_id, said, written, str(written.campaign_id), str(user_id))))
+
+
 def events(said: int, written: WrittenRow) -> dict[str, dict[str, Any]]:
     return {
-        event.topic.suffix: json.loads(event.data) | {"at": event.time}
-        for event in status_events("wamid", said, written, USER)
+        event.topic.suffix: json.loads(event.data) | {"at": event.time} for event in events_of("wamid", said, written)
     }
 
 
 def test_a_status_event_says_what_the_row_is() -> None:
-    (event,) = status_events("wamid", 4, row(4), USER)
+    (event,) = events_of("wamid", 4, row(4))
     assert (event.topic, event.key) == (topics.STATUS_READ, "wamid")
     assert json.loads(event.data) == {
         "id": str(ROW),
@@ -93,16 +97,16 @@ def test_there_is_an_error_only_where_something_failed() -> None:
 
 
 def test_the_id_is_made_of_row_message_and_status() -> None:
-    (event,) = status_events("wamid", 4, row(4), USER)
+    (event,) = events_of("wamid", 4, row(4))
     assert event.id == str(uuid5(NAMESPACE, f"{ROW}/wamid/read"))
     # A repetition by another process, when more was known, has the same.
-    (again,) = status_events("wamid", 1, row(4, status="failed", campaign_id=ROW), CAMPAIGN)
+    (again,) = events_of("wamid", 1, row(4, status="failed", campaign_id=ROW), CAMPAIGN)
     assert again.id == event.id
     ids = {
         found.id
         for message_id in ("wamid", "other")
         for written in (row(1 | 2 | 4 | 8), row(1 | 2 | 4 | 8, id=CAMPAIGN))
-        for found in status_events(message_id, 0, written, USER)
+        for found in events_of(message_id, 0, written)
     }
     assert len(ids) == 2 * 2 * 4
 
@@ -172,9 +176,17 @@ def test_a_record_is_a_cloud_event_in_binary_mode() -> None:
 def test_an_entry_is_read_as_an_earlier_version_wrote_it() -> None:
     # Entries outlive the process, and so the release, that wrote them.
     text = (
-        b'{"events":[["status.sent","wamid","an id","2026-10-01T00:00:12+00:00",{"b":1,"a":null}]],'
+        b'{"rows":[[4,6,{"id":"00000000-0000-0000-0000-000000000001","message_id":"wamid","sent_at":null,'
+        b'"delivered_at":"2026-10-01T00:00:12+00:00","read_at":"2026-10-01T00:00:12.000007+00:00","failed_at":null}]],'
+        b'"events":[["unmatched","wamid","an id","2026-10-01T00:00:12+00:00",{"b":1,"a":null}]],'
         b'"campaigns":["00000000-0000-0000-0000-000000000002"]}'
     )
-    event = Event(topics.STATUS_SENT, "wamid", "an id", "2026-10-01T00:00:12+00:00", b'{"b":1,"a":null}')
-    assert Entry.loads(text) == Entry((event,), (CAMPAIGN,))
-    assert Entry.loads(text).dumps() == text
+    entry = Entry.loads(text)
+    unmatched = Event(topics.UNMATCHED, "wamid", "an id", "2026-10-01T00:00:12+00:00", b'{"b":1,"a":null}')
+    assert [(event.topic, event.time) for event in entry.all_events()] == [
+        (topics.STATUS_DELIVERED, "2026-10-01T00:00:12+00:00"),
+        (topics.STATUS_READ, "2026-10-01T00:00:12.000007+00:00"),
+        (topics.UNMATCHED, unmatched.time),
+    ]
+    assert (entry.events, entry.campaigns) == ((unmatched,), (CAMPAIGN,))
+    assert entry.dumps() == text

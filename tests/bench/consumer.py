@@ -1,0 +1,157 @@
+"""The consumer: a backlog in Kafka, until all of it is applied, counted and published."""
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Iterator
+from itertools import islice
+from time import monotonic
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import psycopg
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from psycopg import sql
+
+from shared.publisher import Publisher, PublisherMetrics
+from shared.records import Record
+from shared.settings import ServiceSettings
+from shared.topics import RAW_STATUS
+from tests.bench.floor import WARMING_UP
+from tests.bench.ground import Ground, Place, run_command
+from tests.bench.measured import Contest, Results
+from tests.bench.statuses import Load, Order
+from tests.conftest import as_role, drop_database
+
+FULL = Load(rows=300_000, campaigns=30, repetitions=100_000)
+OBVIOUS_STATUSES = 5_000
+PRODUCED_AT_ONCE = 5_000
+POLL_SECONDS = 0.1
+DEADLINE_SECONDS = 300.0
+
+
+async def measure(ground: Ground, rounds: int, load: Load = FULL) -> Results:
+    contests = []
+    for order in Order:
+        async with ground.place(f"consumer-{order}") as place:
+            await prepare(place, load, order)
+            values: dict[str, list[float]] = {"floor": [], "status_service": [], "one update a status": []}
+            for number in range(rounds):
+                # Each is first every other time.
+                for name in list(values)[:: 1 if number % 2 else -1]:
+                    async with copied(ground, place) as copy:
+                        values[name].append(await _rate(ground, copy, load, name))
+                    sys.stderr.write(f"{order}, {name}: {values[name][-1]:,.0f} statuses/s\n")
+        contests.append(
+            Contest(
+                f"consumer.{order}",
+                f"{load.statuses:,} statuses over {load.rows:,} rows, in {order} order",
+                "statuses/s",
+                values,
+                "floor",
+                {"status_service": 0.85},
+            )
+        )
+    return Results("consumer", contests)
+
+
+async def prepare(place: Place, load: Load, order: Order) -> None:
+    """Create the rows, and the backlog."""
+    owner = await asyncpg.connect(place.owner_url)
+    try:
+        await load.create_rows(owner)
+    finally:
+        await owner.close()
+    settings = ServiceSettings(
+        kafka_bootstrap_servers=place.settings["KAFKA_BOOTSTRAP_SERVERS"], topic_prefix=place.settings["TOPIC_PREFIX"]
+    )
+    registry = CollectorRegistry()
+    metrics = PublisherMetrics(
+        Counter("records", "", ["topic"], registry=registry),
+        Histogram("latency", "", registry=registry),
+        Counter("failures", "", registry=registry),
+    )
+    publisher = Publisher(settings, [RAW_STATUS], 30.0, metrics)
+    await publisher.start()
+    try:
+        for records in _in_parts(Record(RAW_STATUS, key, value) for key, value in load.records(order)):
+            await publisher.publish(records)
+    finally:
+        await publisher.stop()
+
+
+@contextlib.asynccontextmanager
+async def copied(ground: Ground, place: Place) -> AsyncIterator[Place]:
+    """Give a copy of the database as it was prepared, and a consumer group that has read nothing."""
+    original, name = place.owner_url.rsplit("/", 1)[1], f"copy_{uuid4().hex}"
+    url = ground.stack.postgres.url()
+
+    def copy() -> None:
+        with psycopg.connect(url, autocommit=True) as connection:
+            copying = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy")
+            connection.execute(copying.format(sql.Identifier(name), sql.Identifier(original)))
+
+    await asyncio.to_thread(copy)
+    try:
+        owner_url = ground.stack.postgres.url(name)
+        changes = {"DATABASE_URL": as_role(owner_url, "status_service"), "CONSUMER_GROUP": name}
+        yield Place(owner_url, {**place.settings, **changes}, place.directory)
+    finally:
+        await asyncio.to_thread(drop_database, ground.stack.postgres, name)
+
+
+async def _rate(ground: Ground, place: Place, load: Load, name: str) -> float:
+    if name == "status_service":
+        return await rate_of_services(ground, place, load, 1)
+    way, statuses = ("merge", load.statuses) if name == "floor" else ("obvious", OBVIOUS_STATUSES)
+    return float(await run_command("tests.bench.floor", way, str(statuses), **place.settings))
+
+
+async def rate_of_services(ground: Ground, place: Place, load: Load, number: int) -> float:
+    """Run so many services until the backlog is gone; give the statuses a second after the first tenth."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=place.settings["KAFKA_BOOTSTRAP_SERVERS"])
+    await admin.start()
+    try:
+        async with contextlib.AsyncExitStack() as services:
+            for _ in range(number):
+                await services.enter_async_context(ground.service("status_service", place))
+            began, first = await _committed(admin, place, int(WARMING_UP * load.statuses))
+            ended, last = await _committed(admin, place, load.statuses)
+    finally:
+        await admin.close()
+    await _assert_counted(place, load)
+    return (last - first) / (ended - began)
+
+
+async def _committed(admin: AIOKafkaAdminClient, place: Place, at_least: int) -> tuple[float, int]:
+    """Wait until so many statuses are committed to Kafka, and with that published; give the time and the number."""
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            offsets: dict[TopicPartition, Any] = await admin.list_consumer_group_offsets(
+                place.settings["CONSUMER_GROUP"]
+            )
+            now, number = monotonic(), sum(committed.offset for committed in offsets.values())
+            if number >= at_least:
+                return now, number
+            await asyncio.sleep(POLL_SECONDS)
+
+
+async def _assert_counted(place: Place, load: Load) -> None:
+    owner = await asyncpg.connect(place.owner_url)
+    try:
+        counts = await owner.fetchrow(
+            "SELECT sum(successful_sends), sum(delivered_count), sum(read_count),"
+            " count(*) FILTER (WHERE status = 'completed') FROM campaign_logs"
+        )
+        assert tuple(counts or ()) == (load.rows, load.rows, load.rows, load.campaigns), counts
+        assert await owner.fetchval("SELECT count(*) FROM status_outbox") == 0
+    finally:
+        await owner.close()
+
+
+def _in_parts(records: Iterator[Record]) -> Iterator[list[Record]]:
+    while part := list(islice(records, PRODUCED_AT_ONCE)):
+        yield part
