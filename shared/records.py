@@ -1,14 +1,16 @@
 """What is published: a record before it has a partition."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from shared.topics import Topic
 
 Header = tuple[str, bytes]
 
 
-class Record(NamedTuple):
+# Made for every status and event; a Struct is made in a fifth of the time of a NamedTuple.
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A topic, the key that chooses the partition (None: any), the value, headers."""
 
     topic: Topic

