@@ -19,7 +19,7 @@ from status_service.database import Database
 from status_service.outbox import DELETE
 from status_service.store import Store
 from tests.bench.ground import Ground
-from tests.bench.growth_rows import CAMPAIGN_ROWS, Kind, create_rows, grown_database, message_id
+from tests.bench.growth_rows import CAMPAIGN_ROWS, Kind, create_rows, grown_database, message_id, store_answers
 from tests.bench.measured import Contest
 from tests.conftest import as_role
 from tests.told import told
@@ -47,7 +47,7 @@ class Grown:
     database: Database
 
     async def batches(self, way: Way, number: int, rounds: int) -> list[Told]:
-        """Give what is told in a round; for the newest campaign, the platform creates it first."""
+        """Give what is told in a round; the newest campaign is created and sent first."""
         chance = random.Random(f"{way} {self.messages}")
         if way is Way.ANYWHERE:
             # Each message is read once, in whichever round.
@@ -56,6 +56,7 @@ class Grown:
         begin = self.messages + number * CAMPAIGN_ROWS
         rows = range(begin, begin + CAMPAIGN_ROWS)
         await create_rows(self.owner, rows)
+        await store_answers(self.owner, rows)
         # They are sent in the order of the rows, and arrive and are read in none.
         courses = [
             (rows, merge.of_sent(AT)),
