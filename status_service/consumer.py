@@ -7,7 +7,7 @@ are committed in the order of the batches, so that one is never committed before
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter, time
 from typing import Any, Final
@@ -27,12 +27,13 @@ from status_service.applier import Applier, Outcome
 from status_service.batch import Batch, fold
 from status_service.dead_letters import Brake, DeadLetters
 from status_service.decode import SECOND, UndecodableError, decode
-from status_service.merge import Evidence
 from status_service.outbox import until_published
 from status_service.settings import StatusSettings
 
 # How long a poll waits for records.
 POLL_MS: Final = 200
+# The same while batches are merged: their partitions have their turn afterwards.
+SHORT_POLL_MS: Final = 20
 # After a poll that failed; brokers elect their leaders meanwhile.
 POLL_FAILURE_PAUSE_SECONDS: Final = 0.5
 # How long the broker may wait for records. Small, because light brokers answer at the end of it: 125 ms at 500.
@@ -48,7 +49,7 @@ REQUEST_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS + 5_000
 # turn (aiokafka #848).
 LONGEST_BATCH_MS: Final = 24 * 60 * 60 * 1000
 # PostgreSQL has work while Python decodes and publishes.
-BATCHES_AT_ONCE: Final = 3
+BATCHES_AT_ONCE: Final = 4
 # A stop takes the last batches with their commits, leaving the group, and what the listener (1 s), app.py (2 s), the
 # publisher (4 s) and the database (2 s) take: 14 s at the worst, within the 15 s that platforms are asked for.
 LAST_BATCHES_DEADLINE_SECONDS: Final = 2.0
@@ -66,15 +67,6 @@ class Fetched:
     records: Sequence[ConsumerRecord]
     offsets: Mapping[TopicPartition, int]
     assignment: int
-
-
-@dataclass(frozen=True, slots=True)
-class UnderWay:
-    """A batch at work: what it says, whether PostgreSQL has it, and the task that sees it through."""
-
-    evidence: Mapping[str, Evidence]
-    merged: asyncio.Event
-    task: asyncio.Task[None]
 
 
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
@@ -106,6 +98,10 @@ class StatusConsumer:
         self._brake = brake
         self._assignment = Assignment()
         self._position: dict[TopicPartition, int] = {}
+        # Partitions of the batches that PostgreSQL has not committed yet. The next batch is of others: a message is
+        # always on the same one, so that batches of ours never meet in a row and wait for its lock.
+        self._merging: set[TopicPartition] = set()
+        self._merged = asyncio.Event()
         self._consumer = AIOKafkaConsumer(
             **kafka.connection(settings),
             group_id=settings.consumer_group,
@@ -135,45 +131,44 @@ class StatusConsumer:
         """Consume until stop is set; what was applied by then is committed. Raises KafkaUnavailableError."""
         stopping = asyncio.create_task(stop.wait())
         fetching = asyncio.create_task(self._fetch())
-        under_way: deque[UnderWay] = deque()
+        under_way: deque[asyncio.Task[None]] = deque()
         try:
             while not stop.is_set():
-                full = len(under_way) == BATCHES_AT_ONCE
-                awaited = [under_way[0].task] if full else [fetching, *(one.task for one in under_way)]
+                awaited = [under_way[0]] if len(under_way) == BATCHES_AT_ONCE else [fetching, *under_way]
                 await asyncio.wait([stopping, *awaited], return_when=asyncio.FIRST_COMPLETED)
-                while under_way and under_way[0].task.done():
-                    under_way.popleft().task.result()
+                while under_way and under_way[0].done():
+                    under_way.popleft().result()
                 if len(under_way) < BATCHES_AT_ONCE and fetching.done():
                     fetched = fetching.result()
-                    fetching = asyncio.create_task(self._fetch())
                     if fetched.records and fetched.assignment == self._assignment.number:
-                        under_way.append(self._begin(fetched, under_way))
+                        under_way.append(self._begin(fetched, under_way[-1] if under_way else None))
+                    fetching = asyncio.create_task(self._fetch())
             if under_way:
-                done, _ = await asyncio.wait([one.task for one in under_way], timeout=LAST_BATCHES_DEADLINE_SECONDS)
-                for one in done:
-                    one.result()
+                done, _ = await asyncio.wait(under_way, timeout=LAST_BATCHES_DEADLINE_SECONDS)
+                for task in done:
+                    task.result()
         finally:
-            tasks = [fetching, stopping, *(one.task for one in under_way)]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            unfinished = [fetching, stopping, *under_way]
+            for one in unfinished:
+                one.cancel()
+            await asyncio.gather(*unfinished, return_exceptions=True)
 
-    def _begin(self, fetched: Fetched, before: Sequence[UnderWay]) -> UnderWay:
-        evidence = fetched.batch.told.evidence
-        # Batches of ours that meet in a row would wait for its lock, and think that it is the platform's.
-        conflicting = [one.merged for one in before if not one.evidence.keys().isdisjoint(evidence.keys())]
-        merged = asyncio.Event()
-        previous = before[-1].task if before else None
-        task = asyncio.create_task(self._process_and_commit(fetched, conflicting, merged, previous))
-        return UnderWay(evidence, merged, task)
+    def _begin(self, fetched: Fetched, previous: asyncio.Task[None] | None) -> asyncio.Task[None]:
+        self._merging |= fetched.offsets.keys()
+        return asyncio.create_task(self._process_and_commit(fetched, previous))
 
     async def _fetch(self) -> Fetched:
         """Poll once, and wait where a broker has to recover.
 
         Raises KafkaError for what does not pass by itself, and KafkaUnavailableError once aiokafka has died.
         """
+        while self._merging and self._merging >= self._consumer.assignment():
+            self._merged.clear()
+            await self._merged.wait()
+        free = self._consumer.assignment() - self._merging
+        poll_ms = SHORT_POLL_MS if self._merging else POLL_MS
         try:
-            polled = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=self._settings.batch_size)
+            polled = await self._consumer.getmany(*free, timeout_ms=poll_ms, max_records=self._settings.batch_size)
         except KafkaError as error:
             if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
                 raise
@@ -203,21 +198,14 @@ class StatusConsumer:
         position = self._position.get(partition)
         return 0 if end is None or position is None else max(0, end - position)
 
-    async def _process_and_commit(
-        self,
-        fetched: Fetched,
-        conflicting: Iterable[asyncio.Event],
-        merged: asyncio.Event,
-        previous: asyncio.Task[None] | None,
-    ) -> None:
+    async def _process_and_commit(self, fetched: Fetched, previous: asyncio.Task[None] | None) -> None:
         """Apply and publish a batch, and when the previous one is through, commit its offsets.
 
         Raises TooManyDeadLettersError; PostgresError for what does not pass by itself.
         """
-        for other in conflicting:
-            await other.wait()
         outcome = await self._apply(fetched.batch)
-        merged.set()
+        self._merging -= fetched.offsets.keys()
+        self._merged.set()
         await self._applier.publish(outcome)
         if previous is not None:
             await asyncio.wait([previous])
