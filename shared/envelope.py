@@ -4,8 +4,7 @@ Nothing here refuses a body. What we do not know goes to `raw.other`, what canno
 an odd part never takes its neighbours with it.
 """
 
-from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from shared import json_text, topics
 from shared.raw import Document, Origin, change_document, inbound_document, status_document
@@ -40,16 +39,31 @@ ACCOUNT_FIELDS: Final = frozenset(
 # What a `messages` change says about all of its parts.
 ABOUT_ALL_PARTS: Final = frozenset({"messaging_product", "metadata", "contacts"})
 
+# What nearly every change says, and nothing else.
+STATUSES_AND_ABOUT: Final = ABOUT_ALL_PARTS | {"statuses"}
+
 # Kafka's own bytes around a value: batch and record headers, key, lengths.
 RECORD_OVERHEAD_BYTES: Final = 16 * 1024
 
 
-class Part(NamedTuple):
-    """A piece of a webhook on its way to a topic, not yet written as bytes."""
+class _Parts:
+    """The records of a body so far; `whole` while every part of it could be written as one."""
 
-    topic: Topic
-    key: str | None
-    document: Document
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+        self.whole = True
+
+    def add(self, topic: Topic, key: str | None, document: Document) -> None:
+        try:
+            value = json_text.dumps(document)
+        except json_text.NotJsonError:
+            self.whole = False
+            return
+        if len(value) > topic.max_message_bytes - RECORD_OVERHEAD_BYTES:
+            self.whole = False
+            return
+        # A key may hold a lone surrogate; any fixed replacement keeps a message on one partition.
+        self.records.append(Record(topic, None if key is None else key.encode("utf-8", "replace"), value))
 
 
 def split(body: bytes, received_at: str) -> list[Record]:
@@ -64,87 +78,78 @@ def split(body: bytes, received_at: str) -> list[Record]:
     entries = envelope.get("entry") if isinstance(envelope, dict) else None
     if not isinstance(entries, list):
         return [_unroutable(body)]
-    records: list[Record] = []
-    whole = True
-    for topic, key, document in _parts_of_entries(entries, received_at):
-        try:
-            value = json_text.dumps(document)
-        except json_text.NotJsonError:
-            whole = False
-            continue
-        if len(value) > topic.max_message_bytes - RECORD_OVERHEAD_BYTES:
-            whole = False
-            continue
-        # A key may hold a lone surrogate; any fixed replacement keeps a message on one partition.
-        records.append(Record(topic, None if key is None else key.encode("utf-8", "replace"), value))
-    if not whole:
-        records.append(_unroutable(body))
-    return records
+    parts = _Parts()
+    for entry in entries:
+        _add_entry(parts, entry, received_at)
+    if not parts.whole:
+        parts.records.append(_unroutable(body))
+    return parts.records
 
 
 def _unroutable(body: bytes) -> Record:
     return Record(topics.RAW_UNROUTABLE, None, body)
 
 
-def _parts_of_entries(entries: list[Any], received_at: str) -> Iterator[Part]:
-    for entry in entries:
-        if isinstance(entry, dict) and isinstance(changes := entry.get("changes"), list):
-            for change in changes:
-                yield from _parts_of_change(entry, change, received_at)
-        else:
-            # Graph sends `changed_fields` instead of changes when an app's "Include Values" is off.
-            content = entry if isinstance(entry, dict) else {}
-            origin = Origin(_text(content.get("id")), None, received_at)
-            document = change_document(origin, content.get("id"), content.get("time"), entry)
-            yield Part(topics.RAW_OTHER, origin.waba_id, document)
+def _add_entry(parts: _Parts, entry: Any, received_at: str) -> None:
+    if isinstance(entry, dict) and isinstance(changes := entry.get("changes"), list):
+        for change in changes:
+            _add_change(parts, entry, change, received_at)
+    else:
+        # Graph sends `changed_fields` instead of changes when an app's "Include Values" is off.
+        content = entry if isinstance(entry, dict) else {}
+        origin = Origin(_text(content.get("id")), None, received_at)
+        document = change_document(origin, content.get("id"), content.get("time"), entry)
+        parts.add(topics.RAW_OTHER, origin.waba_id, document)
 
 
-def _parts_of_change(entry: Document, change: Any, received_at: str) -> Iterator[Part]:
+def _add_change(parts: _Parts, entry: Document, change: Any, received_at: str) -> None:
     content = change if isinstance(change, dict) else {}
-    field = content.get("field")
+    field = _text(content.get("field"))
     value = content.get("value")
     origin = _origin(entry, value, received_at)
     if field == "messages" and isinstance(value, dict):
-        yield from _parts_of_messages(origin, entry, value)
+        _add_messages(parts, origin, entry, value)
         return
     document = change_document(origin, entry.get("id"), entry.get("time"), change)
     if field in TEMPLATE_FIELDS:
         template_id = _text(value.get("message_template_id")) if isinstance(value, dict) else None
-        yield Part(topics.RAW_TEMPLATE, template_id or origin.waba_id, document)
+        parts.add(topics.RAW_TEMPLATE, template_id or origin.waba_id, document)
     elif field in ACCOUNT_FIELDS:
-        yield Part(topics.RAW_ACCOUNT, origin.waba_id, document)
+        parts.add(topics.RAW_ACCOUNT, origin.waba_id, document)
     else:
-        yield Part(topics.RAW_OTHER, origin.waba_id, document)
+        parts.add(topics.RAW_OTHER, origin.waba_id, document)
 
 
-def _parts_of_messages(origin: Origin, entry: Document, value: Document) -> Iterator[Part]:
+def _add_messages(parts: _Parts, origin: Origin, entry: Document, value: Document) -> None:
     statuses, messages = _list(value.get("statuses")), _list(value.get("messages"))
 
-    def other(content: Document) -> Part:
+    def add_other(content: Document) -> None:
         about = {key: value[key] for key in ABOUT_ALL_PARTS if key in value}
         change = {"field": "messages", "value": about | content}
         document = change_document(origin, entry.get("id"), entry.get("time"), change)
-        return Part(topics.RAW_OTHER, origin.waba_id, document)
+        parts.add(topics.RAW_OTHER, origin.waba_id, document)
 
     for status in statuses:
         wamid = _text(status.get("id")) if isinstance(status, dict) else None
         # The id of a payment status is no wamid (Meta: payments reference, "Payment Gateway").
         if wamid is None or status.get("type") == "payment":
-            yield other({"statuses": [status]})
+            add_other({"statuses": [status]})
         else:
-            yield Part(topics.RAW_STATUS, wamid, status_document(origin, status))
+            parts.add(topics.RAW_STATUS, wamid, status_document(origin, status))
     for message in messages:
         if isinstance(message, dict):
             # `from` is missing where the sender hides the phone number; the business-scoped user id is there.
             sender = _text(message.get("from")) or _text(message.get("from_user_id")) or origin.waba_id
             document = inbound_document(origin, message, value.get("metadata"), value.get("contacts"))
-            yield Part(topics.RAW_INBOUND, sender, document)
+            parts.add(topics.RAW_INBOUND, sender, document)
         else:
-            yield other({"messages": [message]})
+            add_other({"messages": [message]})
+    if statuses and value.keys() <= STATUSES_AND_ABOUT:
+        return
     split_keys = {key for key, parts in (("statuses", statuses), ("messages", messages)) if parts}
     rest = {key: part for key, part in value.items() if key not in ABOUT_ALL_PARTS and key not in split_keys}
     if rest or not (statuses or messages):
-        yield other(rest)
+        add_other(rest)
 
 
 def _origin(entry: Document, value: Any, received_at: str) -> Origin:

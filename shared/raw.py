@@ -1,6 +1,8 @@
 """The documents of the `raw.*` topics: one part of a webhook, verbatim, with where and when it came from."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
+from time import time_ns
 from typing import Any, NamedTuple
 
 Document = dict[str, Any]
@@ -17,6 +19,17 @@ class Origin(NamedTuple):
 def rfc3339(moment: datetime) -> str:
     """Write a moment in UTC with microseconds."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def rfc3339_now() -> str:
+    """Write the present moment, as rfc3339 does, in a third of its time."""
+    second, microsecond = divmod(time_ns() // 1000, 1_000_000)
+    return f"{_second(second)}.{microsecond:06d}+00:00"
+
+
+@lru_cache(maxsize=1)
+def _second(timestamp: int) -> str:
+    return datetime.fromtimestamp(timestamp, UTC).replace(tzinfo=None).isoformat()
 
 
 def status_document(origin: Origin, status: Any) -> Document:
