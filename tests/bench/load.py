@@ -1,0 +1,334 @@
+"""`python -m tests.bench.load`: signed webhooks over kept connections, and how they were answered.
+
+A process of its own that does as little as it can for a request: what it takes is not there for what it measures. It
+writes an `Answered` as one line of JSON. Closed loop: every connection has one webhook under way. Open loop, with
+`--rate`: webhooks are due at even distances whatever was answered, and latency counts from the moment one was due.
+"""
+
+import asyncio
+import contextlib
+import gc
+import hmac
+import os
+import re
+import sys
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import count
+from math import ceil
+from time import perf_counter, process_time, time
+from typing import Annotated, Protocol, cast
+
+import orjson
+import typer
+import uvloop
+
+# Open loop: how often is looked what is due.
+TICK_SECONDS = 0.001
+# What is not answered by then is lost.
+ANSWER_DEADLINE_SECONDS = 15.0
+CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
+
+# Meta's shapes of a status, around its message id and time (Meta: webhooks reference, messages, status object).
+PRICING = b'"pricing":{"billable":true,"pricing_model":"PMP","type":"regular","category":"marketing"}'
+STATUSES = (
+    b'"status":"sent","timestamp":"%d","recipient_id":"15550173391",' + PRICING,
+    b'"status":"delivered","timestamp":"%d","recipient_id":"15550173391",' + PRICING,
+    b'"status":"read","timestamp":"%d","recipient_id":"15550173391","recipient_user_id":"US.20471193388105567214"',
+)
+BEFORE_STATUSES = (
+    b'{"object":"whatsapp_business_account","entry":[{"id":"384920175660431","changes":[{"value":'
+    b'{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550142200",'
+    b'"phone_number_id":"271948360554122"},"contacts":[{"profile":{"name":"Imani Okafor"},"wa_id":"15550173391",'
+    b'"user_id":"US.20471193388105567214"}],"statuses":['
+)
+AFTER_STATUSES = b']},"field":"messages"}]}]}'
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a run gave; codes are all answers by status code, everything else is about those after the warm-up.
+
+    rate: answers a second; p50, p99, greatest: latencies in milliseconds; cost: this process's microseconds of
+    processor time a webhook; lost: webhooks without an answer, also those of the warm-up.
+    """
+
+    codes: Mapping[str, int]
+    lost: int
+    rate: float
+    p50: float
+    p99: float
+    greatest: float
+    cost: float
+
+    def all_acknowledged(self) -> bool:
+        return self.lost == 0 and set(self.codes) == {"200"}
+
+
+class Requests:
+    """Signed webhooks of some statuses each: sent, delivered and read in turn, each with a message id of its own."""
+
+    def __init__(self, host: str, secret: bytes, statuses: int) -> None:
+        self._statuses = statuses
+        self._numbers = count()
+        # Two runs share no message ids.
+        self._run = os.urandom(8).hex().encode()
+        self._shapes = [shape % int(time()) for shape in STATUSES]
+        self._signature = hmac.new(secret, digestmod="sha256")
+        self._head = (
+            b"POST /webhooks/meta HTTP/1.1\r\n"
+            b"Host: %b\r\n"
+            b"User-Agent: facebookexternalua\r\n"
+            b"Accept: */*\r\n"
+            b"Content-Type: application/json\r\n"
+            b"X-Hub-Signature-256: sha256=%%b\r\n"
+            b"Content-Length: %%d\r\n\r\n%%b" % host.encode()
+        )
+
+    def make(self) -> bytes:
+        """Give the bytes of a request."""
+        statuses = b",".join([self._status(next(self._numbers)) for _ in range(self._statuses)])
+        body = b"%b%b%b" % (BEFORE_STATUSES, statuses, AFTER_STATUSES)
+        signature = self._signature.copy()
+        signature.update(body)
+        return self._head % (signature.hexdigest().encode(), len(body), body)
+
+    def _status(self, number: int) -> bytes:
+        shape = self._shapes[number % len(self._shapes)]
+        return b'{"id":"wamid.HBgLMTU1NTAxNzMz%b%012dAA==",%b}' % (self._run, number, shape)
+
+
+def status_code(answer: bytes) -> int | None:
+    """Give the status code of an answer with a Content-Length, None while it is not complete."""
+    head, end, body = answer.partition(b"\r\n\r\n")
+    if not end:
+        return None
+    length = CONTENT_LENGTH.search(head)
+    if length is None:
+        raise ValueError("an answer without a Content-Length")
+    return int(head[9:12]) if len(body) >= int(length[1]) else None
+
+
+class Loop(Protocol):
+    """What becomes of an answer, and of a connection that ends while one is due."""
+
+    def answered(self, connection: "Connection", code: int, since: float) -> None: ...
+    def lost(self) -> None: ...
+
+
+class Connection(asyncio.Protocol):
+    """One webhook at a time."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._since: float | None = None
+        self._received = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def send(self, request: bytes, since: float) -> None:
+        """Send a request whose latency counts from `since`."""
+        self._since = since
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        code = status_code(self._received)
+        if code is not None and self._since is not None:
+            since, self._since, self._received = self._since, None, b""
+            self._loop.answered(self, code, since)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        if self._since is not None:
+            self._loop.lost()
+
+    def close(self) -> None:
+        self._since = None
+        self._transport.abort()
+
+
+class Measurement:
+    """Counts answers; latencies and the rate are those of what was sent after `begins`, on perf_counter's clock."""
+
+    def __init__(self, begins: float) -> None:
+        self.codes: Counter[str] = Counter()
+        self.lost = 0
+        self._begins = begins
+        self._latencies: list[float] = []
+
+    def answered(self, code: int, since: float) -> None:
+        self.codes[str(code)] += 1
+        if since >= self._begins:
+            self._latencies.append(perf_counter() - since)
+
+    def result(self, seconds: float, processor_seconds: float) -> Answered:
+        latencies = sorted(self._latencies)
+        return Answered(
+            codes=self.codes,
+            lost=self.lost,
+            rate=len(latencies) / seconds,
+            p50=_quantile(latencies, 0.5) * 1000,
+            p99=_quantile(latencies, 0.99) * 1000,
+            greatest=_quantile(latencies, 1) * 1000,
+            cost=processor_seconds / max(1, self.codes.total()) * 1e6,
+        )
+
+
+def _quantile(values: list[float], share: float) -> float:
+    """Give the least of the sorted values that is not exceeded by this share of them, 0 where there are none."""
+    return values[ceil(len(values) * share) - 1] if values else 0.0
+
+
+class ClosedLoop:
+    """Every connection sends its next webhook when the last one was answered, until `ends`."""
+
+    def __init__(self, requests: Requests, measurement: Measurement, ends: float) -> None:
+        self._requests = requests
+        self._measurement = measurement
+        self._ends = ends
+        self._unanswered = 0
+        self._done = asyncio.Event()
+
+    async def run(self, connections: list[Connection]) -> None:
+        self._unanswered = len(connections)
+        for connection in connections:
+            connection.send(self._requests.make(), perf_counter())
+        await asyncio.sleep(self._ends - perf_counter())
+        await all_answered(self._done)
+        self._measurement.lost += self._unanswered
+
+    def answered(self, connection: Connection, code: int, since: float) -> None:
+        self._measurement.answered(code, since)
+        now = perf_counter()
+        if now < self._ends:
+            connection.send(self._requests.make(), now)
+        else:
+            self._end_one()
+
+    def lost(self) -> None:
+        self._measurement.lost += 1
+        self._end_one()
+
+    def _end_one(self) -> None:
+        self._unanswered -= 1
+        if self._unanswered == 0:
+            self._done.set()
+
+
+class OpenLoop:
+    """A webhook is due at every `1 / rate` of a second until `ends`; without an idle connection it waits for one."""
+
+    def __init__(self, requests: Requests, measurement: Measurement, rate: float, ends: float) -> None:
+        self._requests = requests
+        self._measurement = measurement
+        self._rate = rate
+        self._ends = ends
+        self._idle: deque[Connection] = deque()
+        # When what waits for a connection was due.
+        self._waiting: deque[float] = deque()
+        self._unanswered = 0
+        self._done = asyncio.Event()
+
+    async def run(self, connections: list[Connection]) -> None:
+        self._idle.extend(connections)
+        starts = perf_counter()
+        total = self._unanswered = int((self._ends - starts) * self._rate)
+        sent = 0
+        while sent < total:
+            due = min(total, int((perf_counter() - starts) * self._rate) + 1)
+            for number in range(sent, due):
+                self._send(starts + number / self._rate)
+            sent = due
+            await asyncio.sleep(TICK_SECONDS)
+        await all_answered(self._done)
+        self._measurement.lost += self._unanswered
+
+    def _send(self, due: float) -> None:
+        if self._idle:
+            self._idle.popleft().send(self._requests.make(), due)
+        else:
+            self._waiting.append(due)
+
+    def answered(self, connection: Connection, code: int, since: float) -> None:
+        self._measurement.answered(code, since)
+        self._end_one()
+        if self._waiting:
+            connection.send(self._requests.make(), self._waiting.popleft())
+        else:
+            self._idle.append(connection)
+
+    def lost(self) -> None:
+        self._measurement.lost += 1
+        self._end_one()
+
+    def _end_one(self) -> None:
+        self._unanswered -= 1
+        if self._unanswered == 0:
+            self._done.set()
+
+
+async def all_answered(done: asyncio.Event) -> None:
+    """Wait for what is still under way, up to its deadline."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(ANSWER_DEADLINE_SECONDS):
+            await done.wait()
+
+
+async def load(
+    *, port: int, secret: str, connections: int, warm_up: float, seconds: float, statuses: int, rate: float | None
+) -> Answered:
+    """Send webhooks to a port of this machine for `warm_up` and then `seconds`, at a rate or as fast as they go."""
+    requests = Requests(f"127.0.0.1:{port}", secret.encode(), statuses)
+    opened: list[Connection] = []
+    # A collection would show as latency; nothing here makes cycles.
+    gc.disable()
+    begins = perf_counter() + warm_up
+    measurement = Measurement(begins)
+    kind: ClosedLoop | OpenLoop
+    if rate is None:
+        kind = ClosedLoop(requests, measurement, begins + seconds)
+    else:
+        kind = OpenLoop(requests, measurement, rate, begins + seconds)
+    loop = asyncio.get_running_loop()
+    for _ in range(connections):
+        _, connection = await loop.create_connection(lambda: Connection(kind), "127.0.0.1", port)
+        opened.append(connection)
+    before = process_time()
+    await kind.run(opened)
+    answered = measurement.result(seconds, process_time() - before)
+    for connection in opened:
+        connection.close()
+    # Aborted transports close on the loop's next turn.
+    await asyncio.sleep(0)
+    return answered
+
+
+def main(
+    port: Annotated[int, typer.Argument(help="where the receiver listens on this machine")],
+    secret: Annotated[str, typer.Argument(help="the app secret that signs")],
+    *,
+    connections: Annotated[int, typer.Option(help="connections kept")] = 512,
+    warm_up: Annotated[float, typer.Option(help="seconds that do not count")] = 0.5,
+    seconds: Annotated[float, typer.Option(help="seconds that count")] = 5.0,
+    statuses: Annotated[int, typer.Option(help="statuses of a webhook")] = 1,
+    rate: Annotated[float | None, typer.Option(help="webhooks a second, whatever is answered")] = None,
+) -> None:
+    """Send signed webhooks and write one line of JSON: how they were answered."""
+    answered = uvloop.run(
+        load(
+            port=port,
+            secret=secret,
+            connections=connections,
+            warm_up=warm_up,
+            seconds=seconds,
+            statuses=statuses,
+            rate=rate,
+        )
+    )
+    sys.stdout.buffer.write(orjson.dumps(answered, option=orjson.OPT_APPEND_NEWLINE))
+
+
+if __name__ == "__main__":
+    typer.run(main)
