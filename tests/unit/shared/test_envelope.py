@@ -102,6 +102,13 @@ def test_what_is_no_envelope_is_kept_as_it_came(unreadable: bytes) -> None:
     assert (record.topic.suffix, record.key, record.value) == ("raw.unroutable", None, unreadable)
 
 
+@pytest.mark.parametrize("field", [None, [], {}, 5, True])
+def test_a_change_whose_field_is_no_name_is_kept(field: Any) -> None:
+    (record,) = split(body({"field": field, "value": {}}), RECEIVED_AT)
+    assert record.topic.suffix == "raw.other"
+    assert json.loads(record.value)["change"] == {"field": field, "value": {}}
+
+
 def test_an_empty_envelope_is_nothing_to_publish() -> None:
     assert split(b'{"object":"whatsapp_business_account","entry":[]}', RECEIVED_AT) == []
 
