@@ -6,12 +6,11 @@ import signal
 import sys
 import tempfile
 from types import FrameType
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 import uvicorn
 
 from ingest_service.settings import IngestSettings
-from ingest_service.shortcut import WebhookProtocol
 from shared import kafka, logs
 from shared.settings import read_or_exit
 from shared.topics import RAW_TOPICS
@@ -21,17 +20,6 @@ from shared.topics import RAW_TOPICS
 DRAIN_SECONDS: Final = 4
 # Meta keeps its connections; a longer pause than its own between two webhooks saves handshakes.
 KEEP_ALIVE_SECONDS: Final = 75
-
-# How uvicorn serves the public listener.
-SERVER: Final[dict[str, Any]] = {
-    "ws": "none",
-    "log_config": None,
-    "access_log": False,
-    "server_header": False,
-    "proxy_headers": False,
-    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
-    "timeout_graceful_shutdown": DRAIN_SECONDS,
-}
 
 
 def main() -> None:
@@ -54,8 +42,13 @@ def main() -> None:
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
-            http=WebhookProtocol,
-            **SERVER,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=DRAIN_SECONDS,
         )
 
 

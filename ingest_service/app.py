@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import gc
 import multiprocessing
 import signal
-from collections.abc import AsyncIterator, Iterable, Mapping
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterable
+from typing import Final
 
 import structlog
 from starlette.applications import Starlette
@@ -15,7 +14,6 @@ from starlette.routing import Route
 from ingest_service import metrics
 from ingest_service.receiver import Limits, Receiver
 from ingest_service.settings import IngestSettings
-from ingest_service.shortcut import RECEIVER, WEBHOOK_PATH
 from ingest_service.verification import TokenSource, Verification
 from ingest_service.verify_tokens import DatabaseTokens
 from shared import internal_listener, logs
@@ -24,8 +22,7 @@ from shared.publisher import Publisher
 from shared.settings import read_or_exit
 from shared.topics import RAW_TOPICS
 
-# More than 2,000 webhooks in flight are made of.
-YOUNG_OBJECTS: Final = 100_000
+WEBHOOK_PATH: Final = "/webhooks/meta"
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +45,7 @@ def create() -> Starlette:
     )
 
     @contextlib.asynccontextmanager
-    async def lifespan(_application: Starlette) -> AsyncIterator[Mapping[str, Any]]:
+    async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         await publisher.start()
         broker = Probe("kafka", publisher.reachable, metrics.BROKER_REACHABLE)
         probing = asyncio.create_task(broker.run())
@@ -61,8 +58,7 @@ def create() -> Starlette:
                 shared_port=settings.workers > 1,
             ):
                 log.info("started", port=settings.port, internal_port=settings.internal_port)
-                _spare_the_collector()
-                yield {RECEIVER: receiver}
+                yield
         finally:
             probing.cancel()
             await publisher.stop()
@@ -78,16 +74,6 @@ def create() -> Starlette:
     # Meta takes a redirect for a failure.
     application.router.redirect_slashes = False
     return application
-
-
-def _spare_the_collector() -> None:
-    """Collect garbage seldom, and never look at what is there by now.
-
-    Reference counts free all that webhooks leave behind; looking for cycles among it took a third of a webhook's time.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(YOUNG_OBJECTS)
 
 
 def _end_with_parent() -> None:

@@ -1,8 +1,5 @@
 """The receiver's metrics, declared once with their meaning."""
 
-import collections
-from bisect import bisect_left
-from collections.abc import Sequence
 from typing import Final
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -12,19 +9,8 @@ from shared.publisher import PublisherMetrics
 # Meta wants a median under 250 ms and less than 1 % over 1 s (Meta: throughput), so both are bucket limits.
 ANSWER_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-
-class Seconds(Histogram):
-    """A histogram that takes many values at once."""
-
-    def observe_all(self, seconds: Sequence[float]) -> None:
-        self._sum.inc(sum(seconds))
-        # A bucket counts the values up to its bound.
-        for bucket, number in collections.Counter(bisect_left(self._upper_bounds, value) for value in seconds).items():
-            self._buckets[bucket].inc(number)
-
-
 ANSWERS: Final = Counter("ingest_answers", "Answers to webhooks, by outcome", ["outcome"])
-ANSWER_LATENCY: Final = Seconds(
+ANSWER_LATENCY: Final = Histogram(
     "ingest_answer_seconds", "From a webhook's headers to our answer, in seconds", buckets=ANSWER_SECONDS
 )
 SIGNATURE_FAULTS: Final = Counter("ingest_signature_faults", "Signatures refused, by reason", ["reason"])
@@ -33,7 +19,7 @@ PUBLISHER: Final = PublisherMetrics(
     records=Counter("ingest_records", "Records acknowledged by Kafka, by topic without its prefix", ["topic"]),
     latency=Histogram(
         "ingest_publish_seconds",
-        "From a record batch handed over to its acknowledgement, in seconds",
+        "From a group of records handed over to all acknowledged, in seconds",
         buckets=ANSWER_SECONDS,
     ),
     failures=Counter("ingest_publish_failures", "Record batches that Kafka did not acknowledge"),

@@ -6,31 +6,27 @@ with a valid signature is never refused for its contents.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import Enum
-from functools import partial
 from http import HTTPStatus
-from itertools import takewhile
 from time import perf_counter
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from ingest_service import metrics
-from ingest_service.signature import HEADER, SignatureFault, matching_secret, presented
-from ingest_service.tally import Tally
+from ingest_service.signature import SignatureFault, matching_secret, presented
 from shared.envelope import split
-from shared.publisher import Delivery, NotPublishedError, Publisher
-from shared.raw import rfc3339_now
+from shared.publisher import NotPublishedError, Publisher
+from shared.raw import rfc3339
 
 # After a refusal the rest of the body is read and dropped for a moment: a connection closed while the client is
 # still sending is reset, and the reset can overtake our answer.
 LINGER_SECONDS: Final = 1.0
 # Meta repeats with growing pauses of its own; other clients may look at this.
 RETRY_AFTER_SECONDS: Final = b"5"
-# How often is looked whose time is up, in PUBLISH_TIMEOUT: so much later is a webhook answered 503.
-LATENESS: Final = 0.05
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -56,7 +52,7 @@ class Outcome(Enum):
         ]
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
             self.headers.append((b"retry-after", RETRY_AFTER_SECONDS))
-        self.label = label
+        self.counter = metrics.ANSWERS.labels(label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +66,6 @@ class Limits:
     bytes_in_flight: int
 
 
-class _Taken:
-    """A webhook that waits for Kafka: when it came on perf_counter's clock, its body's bytes."""
-
-    __slots__ = ("answer", "size", "started")
-
-    def __init__(self, started: float, size: int, answer: Callable[[Outcome], None]) -> None:
-        self.started = started
-        self.size = size
-        self.answer = answer
-
-
 class Receiver:
     """Answers `POST /webhooks/meta`."""
 
@@ -88,83 +73,26 @@ class Receiver:
         self._secrets = secrets
         self._publisher = publisher
         self._limits = limits
-        self._tally = Tally()
+        self._requests = 0
         self._bytes = 0
-        # What was taken and waits for Kafka, oldest first.
-        self._taken: dict[_Taken, Delivery] = {}
-        self._timer: asyncio.TimerHandle | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        self._tally.begin()
+        self._requests += 1
+        metrics.IN_FLIGHT.inc()
         chunks: list[bytes] = []
         try:
             outcome, complete = await self._handle(scope["headers"], receive, chunks)
             # A body that was not read to its end stands in the way of the connection's next request.
-            await send_answer(outcome, send, close=not complete)
+            await _answer(outcome, send, close=not complete)
         finally:
+            self._requests -= 1
             self._bytes -= sum(map(len, chunks))
-            self._tally.end()
-        self._tally.answered(outcome.label, perf_counter() - started)
+            metrics.IN_FLIGHT.dec()
+        outcome.counter.inc()
+        metrics.ANSWER_LATENCY.observe(perf_counter() - started)
         if not complete:
             await _linger(receive, send)
-
-    def take(self, headers: Headers, body: bytes, answer: Callable[[Outcome], None]) -> bool:
-        """Verify and publish a complete webhook without a task; `answer` is called with what became of it.
-
-        False for whatever is not plainly to be published: that is left to `__call__`.
-        """
-        started = perf_counter()
-        named = dict(headers)
-        signature = named.get(HEADER)
-        if (
-            signature is None
-            or len(named) < len(headers)  # one came twice
-            or b"content-encoding" in named
-            or len(body) > self._limits.body_bytes
-            or self._tally.in_flight >= self._limits.requests_in_flight
-            or self._bytes + len(body) > self._limits.bytes_in_flight
-        ):
-            return False
-        position = matching_secret(body, signature, self._secrets)
-        if position is None:
-            return False
-        records = split(body, rfc3339_now())
-        self._tally.begin()
-        self._tally.signed(position)
-        self._bytes += len(body)
-        taken = _Taken(started, len(body), answer)
-        if records:
-            self._taken[taken] = self._publisher.hand_over(records, partial(self._through, taken))
-            if self._timer is None:
-                self._look_again()
-        else:
-            self._end(taken, Outcome.ACKNOWLEDGED)
-        return True
-
-    def _through(self, taken: "_Taken", error: NotPublishedError | None) -> None:
-        del self._taken[taken]
-        self._end(taken, Outcome.ACKNOWLEDGED if error is None else Outcome.NOT_PUBLISHED)
-
-    def _end(self, taken: "_Taken", outcome: Outcome) -> None:
-        taken.answer(outcome)
-        self._bytes -= taken.size
-        self._tally.end()
-        self._tally.answered(outcome.label, perf_counter() - taken.started)
-
-    def _look_again(self) -> None:
-        seconds = self._limits.publish_seconds * LATENESS
-        self._timer = asyncio.get_running_loop().call_later(seconds, self._end_late)
-
-    def _end_late(self) -> None:
-        """Give up what has waited too long for Kafka."""
-        latest = perf_counter() - self._limits.publish_seconds
-        for taken in list(takewhile(lambda taken: taken.started < latest, self._taken)):
-            self._taken[taken].abandon()
-            self._through(taken, NotPublishedError("the time is up"))
-        self._timer = None
-        if self._taken:
-            self._look_again()
 
     async def _handle(self, headers: Headers, receive: Receive, chunks: list[bytes]) -> tuple[Outcome, bool]:
         """Give the outcome, and whether the body was read to its end."""
@@ -184,7 +112,7 @@ class Receiver:
                 return Outcome.ENCODED
             if name == b"content-length" and int(value) > self._limits.body_bytes:
                 return Outcome.TOO_LARGE
-        return Outcome.OVERLOADED if self._tally.in_flight > self._limits.requests_in_flight else None
+        return Outcome.OVERLOADED if self._requests > self._limits.requests_in_flight else None
 
     async def _read(self, receive: Receive, chunks: list[bytes]) -> Outcome | None:
         """Read the whole body into chunks, or say why not."""
@@ -214,8 +142,8 @@ class Receiver:
         if position is None:
             metrics.SIGNATURE_FAULTS.labels(SignatureFault.MISMATCH).inc()
             return Outcome.SIGNATURE_REFUSED
-        self._tally.signed(position)
-        records = split(body, rfc3339_now())
+        metrics.SIGNATURES.labels(position).inc()
+        records = split(body, rfc3339(datetime.now(UTC)))
         try:
             async with asyncio.timeout(self._limits.publish_seconds):
                 await self._publisher.publish(records)
@@ -224,7 +152,7 @@ class Receiver:
         return Outcome.ACKNOWLEDGED
 
 
-async def send_answer(outcome: Outcome, send: Send, *, close: bool) -> None:
+async def _answer(outcome: Outcome, send: Send, *, close: bool) -> None:
     """Send the answer; a connection that is to be closed is left to _linger."""
     headers = [*outcome.headers, (b"connection", b"close")] if close else outcome.headers
     await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
