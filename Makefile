@@ -28,7 +28,7 @@ test-oldest: .venv/ready ## Run the tests of the database on PostgreSQL 15, wher
 	@$(PYTHON) -m pytest -m oldest
 
 bench: .venv/bench ## Measure the services beside their floor and the obvious way, and write docs/benchmarks.md (most of an hour)
-	@$(PYTHON) -m tests.bench all
+	@$(PYTHON) -m tests.bench run
 
 bench-quick: .venv/ready ## Measure for two minutes, and say what is slower than what is recorded
 	@$(PYTHON) -m tests.bench quick

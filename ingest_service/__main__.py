@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 from types import FrameType
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import uvicorn
 
@@ -20,6 +20,17 @@ from shared.topics import RAW_TOPICS
 DRAIN_SECONDS: Final = 4
 # Meta keeps its connections; a longer pause than its own between two webhooks saves handshakes.
 KEEP_ALIVE_SECONDS: Final = 75
+
+# How uvicorn serves the public listener.
+SERVER: Final[dict[str, Any]] = {
+    "ws": "none",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "proxy_headers": False,
+    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+    "timeout_graceful_shutdown": DRAIN_SECONDS,
+}
 
 
 def main() -> None:
@@ -42,13 +53,7 @@ def main() -> None:
             host=settings.host,
             port=settings.port,
             workers=settings.workers,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-            timeout_graceful_shutdown=DRAIN_SECONDS,
+            **SERVER,
         )
 
 

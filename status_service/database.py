@@ -22,6 +22,9 @@ CLIENT_DEADLINE_SECONDS: Final = STATEMENT_DEADLINE_SECONDS + 5
 # Shorter than the second after which the platform's sessions look for deadlocks (deadlock_timeout): a wait of ours
 # that could be part of one is over by then, so that it is never the platform's transaction that is cancelled.
 LOCK_DEADLINE_MS: Final = 500
+# A plan made while a table was nearly empty scans it for every message of a batch: thousands of rows later no statement
+# ends in time. Making a plan anew takes 20 ms.
+PLAN_LIFETIME_SECONDS: Final = 30
 CLOSE_DEADLINE_SECONDS: Final = 2.0
 # Three merge, one publishes campaigns, one each for sweep, recount and outbox; one is left for the probe.
 CONNECTIONS: Final = 8
@@ -132,6 +135,7 @@ async def _pool(database_url: str) -> asyncpg.Pool:
         max_size=CONNECTIONS,
         timeout=postgres.CONNECT_DEADLINE_SECONDS,
         command_timeout=CLIENT_DEADLINE_SECONDS,
+        max_cached_statement_lifetime=PLAN_LIFETIME_SECONDS,
         server_settings=SESSION,
         # A session that is closed for idleness would give its outbox entries away.
         max_inactive_connection_lifetime=0,

@@ -28,35 +28,59 @@ from tests.conftest import as_role, drop_database
 from tests.waiting import eventually
 
 FULL = Load(rows=300_000, campaigns=30, repetitions=100_000)
+QUICK = Load(rows=60_000, campaigns=6, repetitions=20_000)
+ONE_CAMPAIGN = Load(rows=150_000, campaigns=1, repetitions=50_000)
+CONSUMERS = (1, 2, 4, 6)
+FLOOR, OURS, OBVIOUS = "the merge statement alone", "status_service", "one update a status"
 OBVIOUS_STATUSES = 5_000
 PRODUCED_AT_ONCE = 5_000
 POLL_SECONDS = 0.1
 DEADLINE_SECONDS = 300.0
 
 
-async def measure(ground: Ground, rounds: int, load: Load = FULL) -> Results:
-    contests = []
-    for order in Order:
-        async with ground.place(f"consumer-{order}") as place:
-            await prepare(place, load, order)
-            values: dict[str, list[float]] = {"floor": [], "status_service": [], "one update a status": []}
-            for number in range(rounds):
-                # Each is first every other time.
-                for name in list(values)[:: 1 if number % 2 else -1]:
-                    async with copied(ground, place) as copy:
-                        values[name].append(await _rate(ground, copy, load, name))
-                    sys.stderr.write(f"{order}, {name}: {values[name][-1]:,.0f} statuses/s\n")
-        contests.append(
-            Contest(
-                f"consumer.{order}",
-                f"{load.statuses:,} statuses over {load.rows:,} rows, in {order} order",
-                "statuses/s",
-                values,
-                "floor",
-                {"status_service": 0.85},
-            )
-        )
-    return Results("consumer", contests)
+async def measure(ground: Ground, rounds: int) -> Results:
+    contests = [await _contests(ground, rounds, FULL, order) for order in Order]
+    return Results("consumer", [contest for pair in contests for contest in pair])
+
+
+async def measure_quickly(ground: Ground, rounds: int) -> Results:
+    return Results("consumer", await _contests(ground, rounds, QUICK, Order.CAMPAIGN))
+
+
+async def measure_several(ground: Ground, rounds: int) -> Results:
+    """Let several consumers share a backlog of one single campaign."""
+    async with ground.place("consumers") as place:
+        await prepare(place, ONE_CAMPAIGN, Order.CAMPAIGN)
+        values: dict[str, list[float]] = {f"{number} consumers": [] for number in CONSUMERS}
+        for turn in range(rounds):
+            for number in CONSUMERS[:: 1 if turn % 2 else -1]:
+                async with copied(ground, place) as copy:
+                    rate = await rate_of_services(ground, copy, ONE_CAMPAIGN, number)
+                values[f"{number} consumers"].append(rate)
+                sys.stderr.write(f"{number} consumers: {rate:,.0f} statuses/s\n")
+    one, *several = values
+    question = f"{ONE_CAMPAIGN.statuses:,} statuses of one campaign"
+    contest = Contest("consumers", question, "statuses/s", values, one, dict.fromkeys(several, 0.9))
+    return Results("consumers", [contest])
+
+
+async def _contests(ground: Ground, rounds: int, load: Load, order: Order) -> list[Contest]:
+    """Compare with what cannot be beaten, and with what one would write first."""
+    async with ground.place(f"consumer-{order}") as place:
+        await prepare(place, load, order)
+        values: dict[str, list[float]] = {FLOOR: [], OURS: [], OBVIOUS: []}
+        for turn in range(rounds):
+            # Each is first every other time.
+            for name in list(values)[:: 1 if turn % 2 else -1]:
+                async with copied(ground, place) as copy:
+                    values[name].append(await _rate(ground, copy, load, name))
+                sys.stderr.write(f"{order} order, {name}: {values[name][-1]:,.0f} statuses/s\n")
+    question = f"{load.statuses:,} statuses over {load.rows:,} rows, in {order} order"
+    name, unit, rates = f"consumer, {order} order", "statuses/s", {OURS: values[OURS], OBVIOUS: values[OBVIOUS]}
+    return [
+        Contest(name, question, unit, {FLOOR: values[FLOOR], OURS: values[OURS]}, FLOOR, {OURS: 0.85}),
+        Contest(f"{name}, beside the obvious", question, unit, rates, OBVIOUS, {OURS: 20}),
+    ]
 
 
 async def prepare(place: Place, load: Load, order: Order) -> None:
@@ -105,9 +129,9 @@ async def copied(ground: Ground, place: Place) -> AsyncIterator[Place]:
 
 
 async def _rate(ground: Ground, place: Place, load: Load, name: str) -> float:
-    if name == "status_service":
+    if name == OURS:
         return await rate_of_services(ground, place, load, 1)
-    way, statuses = ("merge", load.statuses) if name == "floor" else ("obvious", OBVIOUS_STATUSES)
+    way, statuses = ("merge", load.statuses) if name == FLOOR else ("obvious", OBVIOUS_STATUSES)
     return float(await run_command("tests.bench.floor", way, str(statuses), **place.settings))
 
 

@@ -89,7 +89,9 @@ class Requests:
     def make(self) -> bytes:
         """Give the bytes of a request."""
         statuses = b",".join([self._status(next(self._numbers)) for _ in range(self._statuses)])
-        body = b"%b%b%b" % (BEFORE_STATUSES, statuses, AFTER_STATUSES)
+        return self.signed(b"%b%b%b" % (BEFORE_STATUSES, statuses, AFTER_STATUSES))
+
+    def signed(self, body: bytes) -> bytes:
         signature = self._signature.copy()
         signature.update(body)
         return self._head % (signature.hexdigest().encode(), len(body), body)

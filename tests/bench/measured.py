@@ -53,6 +53,17 @@ class Reading:
     at_most: float | None = None
     at_least: float | None = None
 
+    @property
+    def wanted(self) -> str | None:
+        if self.at_most is not None:
+            return f"at most {self.at_most:,g}"
+        return None if self.at_least is None else f"at least {self.at_least:,g}"
+
+    @property
+    def met(self) -> bool:
+        value = median(self.values)
+        return (self.at_most is None or value <= self.at_most) and (self.at_least is None or value >= self.at_least)
+
 
 @dataclass(frozen=True, slots=True)
 class Results:

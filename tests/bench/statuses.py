@@ -59,7 +59,7 @@ class Load:
     def records(self, order: Order) -> Iterator[tuple[bytes, bytes]]:
         """Give the keys and values."""
         chance = random.Random(20261001)
-        told = [one for row in range(self.rows) for one in _course(row, chance)]
+        told = [one for row in range(self.rows) for one in course(row, chance)]
         told += chance.sample(told, self.repetitions)
         if order is Order.RANDOM:
             chance.shuffle(told)
@@ -69,7 +69,7 @@ class Load:
             yield _record(row, status, BEGIN + timedelta(seconds=at))
 
 
-def _course(row: int, chance: random.Random) -> Iterator[tuple[float, str, int]]:
+def course(row: int, chance: random.Random) -> Iterator[tuple[float, str, int]]:
     """Give the seconds at which each status of a message comes."""
     at = row / SENT_A_SECOND
     yield at, "sent", row
@@ -78,14 +78,18 @@ def _course(row: int, chance: random.Random) -> Iterator[tuple[float, str, int]]
     yield at + chance.uniform(0.5, READ_SECONDS), "read", row
 
 
+def message_id(row: int) -> str:
+    return f"wamid.HBgLMTU1NTAxMDAwMDAVAgARGBI{md5(str(row).encode(), usedforsecurity=False).hexdigest()}"
+
+
 def _record(row: int, status: str, at: datetime) -> tuple[bytes, bytes]:
-    message_id = f"wamid.HBgLMTU1NTAxMDAwMDAVAgARGBI{md5(str(row).encode(), usedforsecurity=False).hexdigest()}"
+    wamid = message_id(row)
     document = {
         "waba_id": "102290129340398",
         "phone_number_id": "106540352242922",
         "received_at": (at + timedelta(seconds=1)).isoformat(timespec="microseconds"),
         "status": {
-            "id": message_id,
+            "id": wamid,
             "status": status,
             "timestamp": str(int(at.timestamp())),
             "recipient_id": f"49155{row:08}",
@@ -93,4 +97,4 @@ def _record(row: int, status: str, at: datetime) -> tuple[bytes, bytes]:
             "pricing": {"billable": True, "pricing_model": "PMP", "category": "marketing", "type": "regular"},
         },
     }
-    return message_id.encode(), orjson.dumps(document)
+    return wamid.encode(), orjson.dumps(document)
