@@ -5,8 +5,9 @@ import contextlib
 import gc
 import multiprocessing
 import signal
-from collections.abc import AsyncIterator, Iterable
-from typing import Final
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from types import FrameType
+from typing import Any, Final
 
 import structlog
 from starlette.applications import Starlette
@@ -51,7 +52,7 @@ def create() -> ASGIApp:
 
     @contextlib.asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
-        await publisher.start()
+        await _unless_ended(publisher.start())
         broker = Probe("kafka", publisher.reachable, metrics.BROKER_REACHABLE)
         probing = asyncio.create_task(broker.run())
         _end_with_parent()
@@ -89,6 +90,24 @@ def create() -> ASGIApp:
             await starlette(scope, receive, send)
 
     return application
+
+
+async def _unless_ended(start: Coroutine[Any, Any, None]) -> None:
+    """Give up a start when SIGTERM comes: uvicorn only notes it, and looks when the application has started."""
+    loop = asyncio.get_running_loop()
+    starting = loop.create_task(start)
+    noting = signal.getsignal(signal.SIGTERM)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        if callable(noting):
+            noting(number, frame)
+        loop.call_soon_threadsafe(starting.cancel)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        await starting
+    finally:
+        signal.signal(signal.SIGTERM, noting)
 
 
 def _end_with_parent() -> None:

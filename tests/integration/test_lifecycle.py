@@ -3,17 +3,23 @@
 import asyncio
 import os
 import signal
+import socket
+import sys
 from pathlib import Path
 from time import monotonic
 
 import aiohttp
 import pytest
 
+from deploy.local.stack import inherited_environment
+from tests.conftest import ROOT
 from tests.integration.environment import Environment
 from tests.integration.processes import free_port, run_to_end, running
 from tests.integration.raw_http import exchange, request, status_of
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_SECONDS, eventually
 
+# What the receiver promises.
+END_SECONDS = 10.0
 BODY = b'{"entry":[{"id":"w","changes":[{"field":"lifecycle","value":{}}]}]}'
 
 
@@ -185,3 +191,30 @@ async def test_a_hanging_broker_does_not_hold_the_consumer(
             assert monotonic() - began < 15
         finally:
             os.kill(broker, signal.SIGCONT)
+
+
+async def test_a_receiver_that_is_still_connecting_ends_when_told(environment: Environment) -> None:
+    """A worker connects by itself, after its parent has checked the topics; here it is alone, and Kafka hangs."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        given = settings(environment, KAFKA_BOOTSTRAP_SERVERS=address, INTERNAL_PORT=str(free_port()))
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "uvicorn", "ingest_service.app:create", "--factory", f"--port={given['PORT']}"),
+            cwd=ROOT,
+            env=inherited_environment() | given,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            accepting = asyncio.get_running_loop().sock_accept(silent)
+            connection, _ = await asyncio.wait_for(accepting, DEADLINE_SECONDS)
+            with connection:
+                process.send_signal(signal.SIGTERM)
+                # Connecting goes on for half a minute.
+                await asyncio.wait_for(process.wait(), END_SECONDS)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
