@@ -21,7 +21,7 @@ test-stack: .venv/ready ## Run the tests of the local stack itself: starts, kill
 test-slow: .venv/ready ## Run what is too slow for every time: replays, redrives, whole campaigns
 	@$(PYTHON) -m pytest -m slow
 
-test-faults: .venv/ready ## Run the fault tests, for an hour or more: kills, pauses, full disks, outages (FAULTS=short: minutes)
+test-faults: .venv/ready ## Run the fault tests, for most of an hour: kills, pauses, full disks, outages (FAULTS=short: minutes)
 	@$(PYTHON) -m pytest tests/faults -m "$(if $(filter short,$(FAULTS)),not long,long or not long)"
 
 test-oldest: .venv/ready ## Run the tests of the database on PostgreSQL 15, where it is installed
