@@ -174,7 +174,7 @@ def _event(topic: Topic, key: str, name: str, at: datetime, data: Mapping[str, A
 def _id(name: str) -> str:
     """Give the UUIDv5 of a name in our namespace, as text.
 
-    The standard library's takes 2.6 us, this 1.1: a hundredth of what a status takes altogether.
+    The standard library's takes 3.8 us, this 1.1, for every event.
     """
     digest = BEGUN_ID.copy()
     digest.update(name.encode())

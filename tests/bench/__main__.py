@@ -1,5 +1,6 @@
 """`python -m tests.bench`: measures the services beside what they cannot beat and beside the obvious way."""
 
+import signal
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -67,4 +68,6 @@ async def _measured(measures: Sequence[Measure], rounds: int) -> list[Results]:
 
 
 if __name__ == "__main__":
+    # As after Ctrl-C, or the servers would stay behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     command_line()

@@ -13,23 +13,21 @@ import asyncpg
 import psycopg
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from prometheus_client import CollectorRegistry, Counter, Histogram
 from psycopg import sql
 
-from shared.publisher import Publisher, PublisherMetrics
 from shared.records import Record
-from shared.settings import ServiceSettings
 from shared.topics import RAW_STATUS
 from tests.bench.floor import WARMING_UP
 from tests.bench.ground import Ground, Place, run_command
 from tests.bench.measured import Contest, Results
+from tests.bench.publishing import publisher
 from tests.bench.statuses import Load, Order
 from tests.conftest import as_role, drop_database
 from tests.waiting import eventually
 
 FULL = Load(rows=300_000, campaigns=30, repetitions=100_000)
 QUICK = Load(rows=60_000, campaigns=6, repetitions=20_000)
-ONE_CAMPAIGN = Load(rows=150_000, campaigns=1, repetitions=50_000)
+ONE_CAMPAIGN = Load(rows=300_000, campaigns=1, repetitions=100_000)
 CONSUMERS = (1, 2, 4, 6)
 FLOOR, OURS, OBVIOUS = "the merge statement alone", "status_service", "one update a status"
 OBVIOUS_STATUSES = 5_000
@@ -90,22 +88,9 @@ async def prepare(place: Place, load: Load, order: Order) -> None:
         await load.create_rows(owner)
     finally:
         await owner.close()
-    settings = ServiceSettings(
-        kafka_bootstrap_servers=place.settings["KAFKA_BOOTSTRAP_SERVERS"], topic_prefix=place.settings["TOPIC_PREFIX"]
-    )
-    registry = CollectorRegistry()
-    metrics = PublisherMetrics(
-        Counter("records", "", ["topic"], registry=registry),
-        Histogram("latency", "", registry=registry),
-        Counter("failures", "", registry=registry),
-    )
-    publisher = Publisher(settings, [RAW_STATUS], 30.0, metrics)
-    await publisher.start()
-    try:
+    async with publisher(place) as publishing:
         for records in _in_parts(Record(RAW_STATUS, key, value) for key, value in load.records(order)):
-            await publisher.publish(records)
-    finally:
-        await publisher.stop()
+            await publishing.publish(records)
 
 
 @contextlib.asynccontextmanager
@@ -136,14 +121,16 @@ async def _rate(ground: Ground, place: Place, load: Load, name: str) -> float:
 
 
 async def rate_of_services(ground: Ground, place: Place, load: Load, number: int) -> float:
-    """Run so many services until the backlog is gone; give the statuses a second after the first tenth."""
+    """Run so many services until the backlog is gone; give the statuses a second since all are ready, after a tenth."""
     admin = AIOKafkaAdminClient(bootstrap_servers=place.settings["KAFKA_BOOTSTRAP_SERVERS"])
     await admin.start()
     try:
         async with contextlib.AsyncExitStack() as services:
-            for _ in range(number):
-                await services.enter_async_context(ground.service("status_service", place))
+            # At once, or the first would be done with most of it before the last is there.
+            started = (services.enter_async_context(ground.service("status_service", place)) for _ in range(number))
+            await asyncio.gather(*started)
             began, first = await _committed(admin, place, int(WARMING_UP * load.statuses))
+            assert first < load.statuses / 2, "half of the backlog was gone before all consumers were ready"
             ended, last = await _committed(admin, place, load.statuses)
             await _assert_counted_and_told(place, load)
     finally:

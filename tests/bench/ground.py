@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 import aiohttp
 import psutil
@@ -17,7 +16,7 @@ from deploy.local.broker_choice import broker_kind
 from deploy.local.services import PROGRAMS, Programs
 from deploy.local.stack import Stack, inherited_environment
 from tests.conftest import ROOT, as_role, create_database, drop_database
-from tests.integration.processes import free_port
+from tests.integration.processes import free_port, start
 from tests.waiting import eventually
 
 START_DEADLINE_SECONDS = 60.0
@@ -95,11 +94,6 @@ class Service:
                 return answer.status == 200
         return False
 
-    def cpu_seconds(self) -> float:
-        """Give the processor time that it has taken so far."""
-        times = self.process.cpu_times()
-        return times.user + times.system
-
 
 @contextlib.asynccontextmanager
 async def ground() -> AsyncIterator[Ground]:
@@ -119,18 +113,7 @@ async def ground() -> AsyncIterator[Ground]:
 async def process(log_file: Path, module: str, *arguments: str, **settings: str) -> AsyncIterator[psutil.Process]:
     """Run a module as a process of its own until the block ends."""
     with log_file.open("ab") as log:
-        started = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            module,
-            *arguments,
-            cwd=ROOT,
-            env=inherited_environment() | {"HOST": "127.0.0.1", **settings},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
+        started = await start(module, arguments, settings, log.fileno())
     try:
         yield psutil.Process(started.pid)
     finally:
@@ -159,16 +142,6 @@ async def run_command(module: str, *arguments: str, **settings: str) -> bytes:
     output, _ = await started.communicate()
     assert started.returncode == 0, f"{module} {' '.join(arguments)} ended with {started.returncode}"
     return output
-
-
-class Stopwatch:
-    """Seconds since it was made."""
-
-    def __init__(self) -> None:
-        self._began = monotonic()
-
-    def seconds(self) -> float:
-        return monotonic() - self._began
 
 
 @contextlib.contextmanager

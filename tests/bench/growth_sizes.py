@@ -9,15 +9,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from functools import partial
 
 import asyncpg
-from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from shared.publisher import Publisher, PublisherMetrics
+from shared.publisher import Publisher
 from shared.records import Record
-from shared.settings import ServiceSettings
 from shared.topics import RAW_STATUS
 from tests.bench.ground import Ground, Place
 from tests.bench.growth_rows import CAMPAIGN_ROWS, Kind, create_rows, grown_database, message_id, store_answers
 from tests.bench.measured import Reading
+from tests.bench.publishing import publisher
 from tests.conftest import as_role
 from tests.integration.raw_statuses import raw_status
 from tests.waiting import eventually
@@ -131,23 +130,8 @@ async def _playing(ground: Ground, kind: Kind) -> AsyncIterator[tuple[asyncpg.Co
         ),
     ):
         owner = await asyncpg.connect(url)
-        publisher = _publisher(place)
-        await publisher.start()
         try:
-            yield owner, publisher
+            async with publisher(place) as publishing:
+                yield owner, publishing
         finally:
-            await publisher.stop()
             await owner.close()
-
-
-def _publisher(place: Place) -> Publisher:
-    settings = ServiceSettings(
-        kafka_bootstrap_servers=place.settings["KAFKA_BOOTSTRAP_SERVERS"], topic_prefix=place.settings["TOPIC_PREFIX"]
-    )
-    registry = CollectorRegistry()
-    metrics = PublisherMetrics(
-        Counter("records", "", ["topic"], registry=registry),
-        Histogram("latency", "", registry=registry),
-        Counter("failures", "", registry=registry),
-    )
-    return Publisher(settings, [RAW_STATUS], 30.0, metrics)

@@ -17,7 +17,8 @@ import orjson
 import typer
 import uvloop
 
-from tests.bench.load import AFTER_STATUSES, BEFORE_STATUSES, Connection, Measurement, OpenLoop, Requests
+from tests.bench.load import Connection, Measurement, OpenLoop
+from tests.bench.signed_webhooks import AFTER_STATUSES, BEFORE_STATUSES, Requests
 from tests.bench.statuses import course, message_id
 
 # Of Meta's own, one webhook in ten comes twice.

@@ -8,42 +8,27 @@ writes an `Answered` as one line of JSON. Closed loop: every connection has one 
 import asyncio
 import contextlib
 import gc
-import hmac
-import os
 import re
 import sys
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
 from math import ceil
-from time import perf_counter, process_time, time
-from typing import Annotated, Protocol, cast
+from time import perf_counter, process_time
+from typing import Annotated, cast
 
 import orjson
 import typer
 import uvloop
+
+from tests.bench.signed_webhooks import Requests
 
 # Open loop: how often is looked what is due.
 TICK_SECONDS = 0.001
 # What is not answered by then is lost.
 ANSWER_DEADLINE_SECONDS = 15.0
 CONTENT_LENGTH = re.compile(rb"content-length: (\d+)", re.IGNORECASE)
-
-# Meta's shapes of a status, around its message id and time (Meta: webhooks reference, messages, status object).
-PRICING = b'"pricing":{"billable":true,"pricing_model":"PMP","type":"regular","category":"marketing"}'
-STATUSES = (
-    b'"status":"sent","timestamp":"%d","recipient_id":"15550173391",' + PRICING,
-    b'"status":"delivered","timestamp":"%d","recipient_id":"15550173391",' + PRICING,
-    b'"status":"read","timestamp":"%d","recipient_id":"15550173391","recipient_user_id":"US.20471193388105567214"',
-)
-BEFORE_STATUSES = (
-    b'{"object":"whatsapp_business_account","entry":[{"id":"384920175660431","changes":[{"value":'
-    b'{"messaging_product":"whatsapp","metadata":{"display_phone_number":"15550142200",'
-    b'"phone_number_id":"271948360554122"},"contacts":[{"profile":{"name":"Imani Okafor"},"wa_id":"15550173391",'
-    b'"user_id":"US.20471193388105567214"}],"statuses":['
-)
-AFTER_STATUSES = b']},"field":"messages"}]}]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,41 +51,6 @@ class Answered:
         return self.lost == 0 and set(self.codes) == {"200"}
 
 
-class Requests:
-    """Signed webhooks of some statuses each: sent, delivered and read in turn, each with a message id of its own."""
-
-    def __init__(self, host: str, secret: bytes, statuses: int) -> None:
-        self._statuses = statuses
-        self._numbers = count()
-        # Two runs share no message ids.
-        self._run = os.urandom(8).hex().encode()
-        self._shapes = [shape % int(time()) for shape in STATUSES]
-        self._signature = hmac.new(secret, digestmod="sha256")
-        self._head = (
-            b"POST /webhooks/meta HTTP/1.1\r\n"
-            b"Host: %b\r\n"
-            b"User-Agent: facebookexternalua\r\n"
-            b"Accept: */*\r\n"
-            b"Content-Type: application/json\r\n"
-            b"X-Hub-Signature-256: sha256=%%b\r\n"
-            b"Content-Length: %%d\r\n\r\n%%b" % host.encode()
-        )
-
-    def make(self) -> bytes:
-        """Give the bytes of a request."""
-        statuses = b",".join([self._status(next(self._numbers)) for _ in range(self._statuses)])
-        return self.signed(b"%b%b%b" % (BEFORE_STATUSES, statuses, AFTER_STATUSES))
-
-    def signed(self, body: bytes) -> bytes:
-        signature = self._signature.copy()
-        signature.update(body)
-        return self._head % (signature.hexdigest().encode(), len(body), body)
-
-    def _status(self, number: int) -> bytes:
-        shape = self._shapes[number % len(self._shapes)]
-        return b'{"id":"wamid.HBgLMTU1NTAxNzMz%b%012dAA==",%b}' % (self._run, number, shape)
-
-
 def status_code(answer: bytes) -> int | None:
     """Give the status code of an answer with a Content-Length, None while it is not complete."""
     head, end, body = answer.partition(b"\r\n\r\n")
@@ -112,17 +62,10 @@ def status_code(answer: bytes) -> int | None:
     return int(head[9:12]) if len(body) >= int(length[1]) else None
 
 
-class Loop(Protocol):
-    """What becomes of an answer, and of a connection that ends while one is due."""
-
-    def answered(self, connection: "Connection", code: int, since: float) -> None: ...
-    def lost(self) -> None: ...
-
-
 class Connection(asyncio.Protocol):
     """One webhook at a time."""
 
-    def __init__(self, loop: Loop) -> None:
+    def __init__(self, loop: "Loop") -> None:
         self._loop = loop
         self._since: float | None = None
         self._received = b""
@@ -183,8 +126,8 @@ def _quantile(values: list[float], share: float) -> float:
     return values[ceil(len(values) * share) - 1] if values else 0.0
 
 
-class ClosedLoop:
-    """Every connection sends its next webhook when the last one was answered, until `ends`."""
+class Loop(ABC):
+    """Sends webhooks over connections until `ends`, and notes what becomes of them."""
 
     def __init__(self, requests: Requests, measurement: Measurement, ends: float) -> None:
         self._requests = requests
@@ -193,13 +136,39 @@ class ClosedLoop:
         self._unanswered = 0
         self._done = asyncio.Event()
 
+    @abstractmethod
+    async def run(self, connections: list[Connection]) -> None: ...
+
+    @abstractmethod
+    def answered(self, connection: Connection, code: int, since: float) -> None: ...
+
+    def lost(self) -> None:
+        """Note that a connection has ended while an answer was due."""
+        self._measurement.lost += 1
+        self._end_one()
+
+    def _end_one(self) -> None:
+        self._unanswered -= 1
+        if self._unanswered == 0:
+            self._done.set()
+
+    async def _all_answered(self) -> None:
+        """Wait for what is still under way, up to its deadline."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_DEADLINE_SECONDS):
+                await self._done.wait()
+        self._measurement.lost += self._unanswered
+
+
+class ClosedLoop(Loop):
+    """Every connection sends its next webhook when the last one was answered, until `ends`."""
+
     async def run(self, connections: list[Connection]) -> None:
         self._unanswered = len(connections)
         for connection in connections:
             connection.send(self._requests.make(), perf_counter())
         await asyncio.sleep(self._ends - perf_counter())
-        await all_answered(self._done)
-        self._measurement.lost += self._unanswered
+        await self._all_answered()
 
     def answered(self, connection: Connection, code: int, since: float) -> None:
         self._measurement.answered(code, since)
@@ -209,29 +178,16 @@ class ClosedLoop:
         else:
             self._end_one()
 
-    def lost(self) -> None:
-        self._measurement.lost += 1
-        self._end_one()
 
-    def _end_one(self) -> None:
-        self._unanswered -= 1
-        if self._unanswered == 0:
-            self._done.set()
-
-
-class OpenLoop:
+class OpenLoop(Loop):
     """A webhook is due at every `1 / rate` of a second until `ends`; without an idle connection it waits for one."""
 
     def __init__(self, requests: Requests, measurement: Measurement, rate: float, ends: float) -> None:
-        self._requests = requests
-        self._measurement = measurement
+        super().__init__(requests, measurement, ends)
         self._rate = rate
-        self._ends = ends
         self._idle: deque[Connection] = deque()
         # When what waits for a connection was due.
         self._waiting: deque[float] = deque()
-        self._unanswered = 0
-        self._done = asyncio.Event()
 
     async def run(self, connections: list[Connection]) -> None:
         self._idle.extend(connections)
@@ -244,8 +200,7 @@ class OpenLoop:
                 self._send(starts + number / self._rate)
             sent = due
             await asyncio.sleep(TICK_SECONDS)
-        await all_answered(self._done)
-        self._measurement.lost += self._unanswered
+        await self._all_answered()
 
     def _send(self, due: float) -> None:
         if self._idle:
@@ -261,22 +216,6 @@ class OpenLoop:
         else:
             self._idle.append(connection)
 
-    def lost(self) -> None:
-        self._measurement.lost += 1
-        self._end_one()
-
-    def _end_one(self) -> None:
-        self._unanswered -= 1
-        if self._unanswered == 0:
-            self._done.set()
-
-
-async def all_answered(done: asyncio.Event) -> None:
-    """Wait for what is still under way, up to its deadline."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(ANSWER_DEADLINE_SECONDS):
-            await done.wait()
-
 
 async def load(
     *, port: int, secret: str, connections: int, warm_up: float, seconds: float, statuses: int, rate: float | None
@@ -288,7 +227,7 @@ async def load(
     gc.disable()
     begins = perf_counter() + warm_up
     measurement = Measurement(begins)
-    kind: ClosedLoop | OpenLoop
+    kind: Loop
     if rate is None:
         kind = ClosedLoop(requests, measurement, begins + seconds)
     else:

@@ -19,7 +19,7 @@ from deploy.local.stack import Stack
 from tests.conftest import ROOT, create_database, drop_database
 from tests.integration import kafka_records
 from tests.integration.kafka_records import Given, Place
-from tests.integration.processes import END_DEADLINE_SECONDS, Service, _start, free_port, run_to_end, running
+from tests.integration.processes import END_DEADLINE_SECONDS, Service, free_port, run_to_end, running, start
 from tests.waiting import eventually
 
 EVENT_TOPICS = ("status.sent", "status.delivered", "status.read", "status.failed", "unmatched")
@@ -63,7 +63,7 @@ class Apart:
 
     async def interrupted(self, *arguments: str, once: Callable[[], Awaitable[Any]], **changes: str) -> str:
         """Run a command, press Ctrl-C once something is true, and give what it says."""
-        process = await _start("status_service", arguments, self.settings | changes, asyncio.subprocess.PIPE)
+        process = await start("status_service", arguments, self.settings | changes, asyncio.subprocess.PIPE)
         try:
             await eventually(once)
             process.send_signal(signal.SIGINT)

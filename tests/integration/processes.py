@@ -25,7 +25,7 @@ def free_port() -> int:
 
 async def run_to_end(module: str, *arguments: str, **settings: str) -> tuple[int, str]:
     """Run a service or command until it ends by itself; give its exit status and everything it wrote."""
-    process = await _start(module, arguments, settings, asyncio.subprocess.PIPE)
+    process = await start(module, arguments, settings, asyncio.subprocess.PIPE)
     async with asyncio.timeout(60):
         output, _ = await process.communicate()
     assert process.returncode is not None
@@ -51,7 +51,7 @@ async def running(module: str, log_file: Path, http: aiohttp.ClientSession, **se
     """Run a service until it is ready, and end it if the test has not."""
     port = free_port()
     with log_file.open("ab") as log:
-        process = await _start(module, (), settings | {"INTERNAL_PORT": str(port)}, log.fileno())
+        process = await start(module, (), settings | {"INTERNAL_PORT": str(port)}, log.fileno())
     service = Service(process, f"http://127.0.0.1:{port}", log_file)
 
     async def ready() -> bool:
@@ -70,7 +70,7 @@ async def running(module: str, log_file: Path, http: aiohttp.ClientSession, **se
             await process.wait()
 
 
-async def _start(
+async def start(
     module: str, arguments: tuple[str, ...], settings: Mapping[str, str], output: int
 ) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
