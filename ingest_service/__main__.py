@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any, Final, NoReturn
 
 import uvicorn
+from uvicorn.supervisors import Multiprocess
 
 from ingest_service.settings import IngestSettings
 from shared import kafka, logs
@@ -47,7 +48,7 @@ def main() -> None:
         if settings.workers > 1:
             # prometheus_client adds the workers' metrics up from files in this directory.
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-        uvicorn.run(
+        config = uvicorn.Config(
             "ingest_service.app:create",
             factory=True,
             host=settings.host,
@@ -55,6 +56,13 @@ def main() -> None:
             workers=settings.workers,
             **SERVER,
         )
+        # Open before a worker says that it is ready: uvicorn's own opens when the application has started.
+        listening = config.bind_socket()
+        listening.listen(config.backlog)
+        if settings.workers > 1:
+            Multiprocess(config, sockets=[listening]).run()
+        else:
+            uvicorn.Server(config).run(sockets=[listening])
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:

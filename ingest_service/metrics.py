@@ -19,7 +19,7 @@ PUBLISHER: Final = PublisherMetrics(
     records=Counter("ingest_records", "Records acknowledged by Kafka, by topic without its prefix", ["topic"]),
     latency=Histogram(
         "ingest_publish_seconds",
-        "From a group of records handed over to all acknowledged, in seconds",
+        "From a record batch handed over to its acknowledgement, in seconds",
         buckets=ANSWER_SECONDS,
     ),
     failures=Counter("ingest_publish_failures", "Record batches that Kafka did not acknowledge"),

@@ -1,11 +1,12 @@
-"""Publishes records in shared batches: what gathers while two groups are under way goes out as the next one.
+"""Publishes records in shared batches: what gathers for a partition while its last batch is under way is its next one.
 
 There is no timer. An idle service publishes at once, a busy one in batches as large as the broker is slow. Whoever
-publishes waits for its own batches only, and is dropped before it is handed over if it waits no more.
+publishes waits for its own batches only, and is dropped before it is handed over if it waits no more. A partition
+without a leader holds up nobody but its own records.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from time import perf_counter
@@ -29,12 +30,10 @@ from shared.records import Record
 from shared.settings import ServiceSettings
 from shared.topics import MEBIBYTE, Topic
 
-# Two: while Kafka writes one group the next is already on its way; with more, batches only get smaller.
-GROUPS_IN_FLIGHT: Final = 2
 # One record batch; below every topic's max.message.bytes. A record larger than this travels alone.
 BATCH_BYTES: Final = MEBIBYTE // 2
-# aiokafka gives a batch up after its time to live and one more request of the same length, so no group outlives this.
-GROUP_DEADLINE_FACTOR: Final = 3
+# aiokafka gives a batch up after its time to live and one more request of the same length, so none outlives this.
+BATCH_DEADLINE_FACTOR: Final = 3
 # Stopping: what is under way is acknowledged within the publish timeout, or nobody waits for it any more.
 STOP_DEADLINE_SECONDS: Final = 2.0
 
@@ -74,50 +73,47 @@ class PublisherMetrics:
 
 
 class _Delivery:
-    """What one caller publishes and the future it waits on."""
+    """What one caller publishes, and the future it waits on."""
 
-    __slots__ = ("done", "outstanding", "records", "refusals")
+    __slots__ = ("_outstanding", "_refusals", "done")
 
-    def __init__(self, records: Sequence[Record], done: asyncio.Future[None]) -> None:
-        self.records = records
+    def __init__(self, records: int, done: asyncio.Future[None]) -> None:
+        self._outstanding = records
+        self._refusals: list[Refusal] = []
         self.done = done
-        self.outstanding = 0
-        self.refusals: list[Refusal] = []
 
-    def settle(self) -> None:
-        """Note that one of its batches is through."""
-        self.outstanding -= 1
-        if self.outstanding == 0 and not self.done.done():
-            if self.refusals:
-                self.done.set_exception(RefusedError(self.refusals))
+    def settle(self, refusal: Refusal | None = None) -> None:
+        """Note that one of its records is there, or never will be."""
+        self._outstanding -= 1
+        if refusal is not None:
+            self._refusals.append(refusal)
+        if self._outstanding == 0 and not self.done.done():
+            if self._refusals:
+                self.done.set_exception(RefusedError(self._refusals))
             else:
                 self.done.set_result(None)
 
+    def fail(self) -> None:
+        """Note that one of its records may not be there."""
+        if not self.done.done():
+            self.done.set_exception(NotPublishedError("Kafka did not acknowledge"))
 
-class _Batch:
-    """One record batch for one partition, and whose records are in it."""
 
-    __slots__ = ("builder", "deliveries", "partition", "records", "topic")
+# A record and who waits for it.
+_Entry = tuple[Record, _Delivery]
 
-    def __init__(self, topic: str, partition: int, builder: BatchBuilder) -> None:
+
+class _Lane:
+    """One partition, and what has gathered for it."""
+
+    __slots__ = ("acknowledged", "busy", "gathered", "partition", "topic")
+
+    def __init__(self, topic: str, partition: int, acknowledged: Counter) -> None:
         self.topic = topic
         self.partition = partition
-        self.builder = builder
-        self.deliveries: list[_Delivery] = []
-        self.records: list[tuple[Record, _Delivery]] = []
-
-    def append(self, record: Record, delivery: _Delivery) -> bool:
-        """Add a record if there is room; the first one always fits."""
-        if (
-            self.builder.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
-            is None
-        ):
-            return False
-        self.records.append((record, delivery))
-        if not self.deliveries or self.deliveries[-1] is not delivery:
-            self.deliveries.append(delivery)
-            delivery.outstanding += 1
-        return True
+        self.acknowledged = acknowledged
+        self.gathered: list[_Entry] = []
+        self.busy = False
 
 
 class Publisher:
@@ -130,10 +126,9 @@ class Publisher:
         self._topics = topics
         self._timeout = publish_timeout
         self._metrics = metrics
-        self._prefix = settings.topic_prefix
-        self._gathered: list[_Delivery] = []
-        self._groups: set[asyncio.Task[None]] = set()
-        self._start_scheduled = False
+        # The partitions of a topic, by its name without the prefix.
+        self._lanes: dict[str, list[_Lane]] = {}
+        self._working: set[asyncio.Task[None]] = set()
         self._any_partition = count()
 
     async def start(self) -> None:
@@ -146,18 +141,25 @@ class Publisher:
         )
         await kafka.connect(self._producer.start, self._settings)
         # Once: a lookup of a topic that was deleted since would hold up the records of all the others.
-        names = [topic.name(self._prefix) for topic in self._topics]
+        names = [topic.name(self._settings.topic_prefix) for topic in self._topics]
         try:
             async with asyncio.timeout(kafka.CONNECT_DEADLINE_SECONDS):
-                self._partitions = {name: len(await self._producer.partitions_for(name)) for name in names}
+                self._open({name: len(await self._producer.partitions_for(name)) for name in names})
         except (KafkaError, TimeoutError):
             await kafka.closed(self._producer.stop(), STOP_DEADLINE_SECONDS)
             raise kafka.KafkaUnavailableError("Kafka does not tell the partitions of the topics") from None
 
+    def _open(self, partitions: Mapping[str, int]) -> None:
+        """Make the lanes of topics with so many partitions."""
+        for topic, number in partitions.items():
+            suffix = topic.removeprefix(self._settings.topic_prefix)
+            acknowledged = self._metrics.records.labels(suffix)
+            self._lanes[suffix] = [_Lane(topic, partition, acknowledged) for partition in range(number)]
+
     async def stop(self) -> None:
         """Wait for what is under way, then leave; at most twice STOP_DEADLINE_SECONDS even if the broker hangs."""
-        if self._groups:
-            await asyncio.wait(self._groups, timeout=STOP_DEADLINE_SECONDS)
+        if self._working:
+            await asyncio.wait(self._working, timeout=STOP_DEADLINE_SECONDS)
         if not await kafka.closed(self._producer.stop(), STOP_DEADLINE_SECONDS):
             log.warning("kafka_close_abandoned", deadline_seconds=STOP_DEADLINE_SECONDS)
 
@@ -173,96 +175,88 @@ class Publisher:
         """
         if not records:
             return
-        delivery = _Delivery(records, asyncio.get_running_loop().create_future())
-        self._gathered.append(delivery)
-        self._schedule()
+        delivery = _Delivery(len(records), asyncio.get_running_loop().create_future())
+        for record in records:
+            lane = self._lane(record)
+            lane.gathered.append((record, delivery))
+            if not lane.busy:
+                self._set_to_work(lane)
         await delivery.done
 
-    def _schedule(self) -> None:
-        if self._gathered and not self._start_scheduled and len(self._groups) < GROUPS_IN_FLIGHT:
-            self._start_scheduled = True
-            # After the callbacks that are ready now, so that what came together travels together.
-            asyncio.get_running_loop().call_soon(self._start_group)
+    def _lane(self, record: Record) -> _Lane:
+        lanes = self._lanes[record.topic.suffix]
+        if record.key is None:
+            return lanes[next(self._any_partition) % len(lanes)]
+        return lanes[partition_of(record.key, len(lanes))]
 
-    def _start_group(self) -> None:
-        self._start_scheduled = False
-        deliveries, self._gathered = self._gathered, []
-        group = asyncio.create_task(self._send(deliveries))
-        self._groups.add(group)
-        group.add_done_callback(self._end_group)
+    def _set_to_work(self, lane: _Lane) -> None:
+        # The task begins after the callbacks that are ready now, so what came together travels together.
+        lane.busy = True
+        task = asyncio.create_task(self._work(lane))
+        self._working.add(task)
+        task.add_done_callback(self._working.discard)
 
-    def _end_group(self, group: asyncio.Task[None]) -> None:
-        self._groups.discard(group)
-        self._schedule()
+    async def _work(self, lane: _Lane) -> None:
+        """Send what has gathered for a partition, batch after batch, until nothing has."""
+        while lane.gathered:
+            entries, lane.gathered = lane.gathered, []
+            try:
+                while entries:
+                    builder, taken, entries = self._batch(entries)
+                    if taken:
+                        await self._send(lane, builder, taken)
+            except Exception as error:  # noqa: BLE001 -- whatever went wrong, everyone in the lane must hear of it
+                log.warning("publish_failed", topic=lane.topic, error=type(error).__name__)
+                _fail(entries)
+        lane.busy = False
 
-    async def _send(self, deliveries: list[_Delivery]) -> None:
-        started = perf_counter()
-        try:
-            async with asyncio.timeout(self._timeout * GROUP_DEADLINE_FACTOR):
-                batches = self._batches(deliveries)
-                await asyncio.gather(*(self._send_batch(batch) for batch in batches))
-        except Exception as error:  # noqa: BLE001 -- whatever went wrong, everyone in the group must hear of it
-            log.warning("publish_failed", error=type(error).__name__)
-            _fail(deliveries)
-        self._metrics.latency.observe(perf_counter() - started)
-
-    def _batches(self, deliveries: list[_Delivery]) -> list[_Batch]:
-        open_batches: dict[tuple[str, int], _Batch] = {}
-        batches: list[_Batch] = []
-        for delivery in deliveries:
+    def _batch(self, entries: list[_Entry]) -> tuple[BatchBuilder, list[_Entry], list[_Entry]]:
+        """Fill a batch: give it, what is in it, and what had no room. The first record always has."""
+        builder = self._producer.create_batch()
+        taken: list[_Entry] = []
+        for position, entry in enumerate(entries):
+            record, delivery = entry
             if delivery.done.done():  # its time was up while it waited here
                 continue
-            for record in delivery.records:
-                topic = self._prefix + record.topic.suffix
-                partitions = self._partitions[topic]
-                if record.key is None:
-                    partition = next(self._any_partition) % partitions
-                else:
-                    partition = partition_of(record.key, partitions)
-                batch = open_batches.get((topic, partition))
-                if batch is None or not batch.append(record, delivery):
-                    batch = _Batch(topic, partition, self._producer.create_batch())
-                    batch.append(record, delivery)
-                    open_batches[topic, partition] = batch
-                    batches.append(batch)
-        return batches
+            added = builder.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
+            if added is None:
+                return builder, taken, entries[position:]
+            taken.append(entry)
+        return builder, taken, []
 
-    async def _send_batch(self, batch: _Batch) -> None:
+    async def _send(self, lane: _Lane, builder: BatchBuilder, entries: list[_Entry]) -> None:
+        started = perf_counter()
         try:
-            acknowledged = await self._producer.send_batch(batch.builder, batch.topic, partition=batch.partition)
-            await acknowledged
+            async with asyncio.timeout(self._timeout * BATCH_DEADLINE_FACTOR):
+                acknowledged = await self._producer.send_batch(builder, lane.topic, partition=lane.partition)
+                await acknowledged
         except REFUSALS as error:
-            await self._isolate(batch, type(error).__name__)
-        except Exception as error:  # noqa: BLE001 -- aiokafka raises more than KafkaError; one batch must not fail the others
-            log.warning(
-                "batch_not_acknowledged", topic=batch.topic, records=len(batch.records), error=type(error).__name__
-            )
+            await self._isolate(lane, entries, type(error).__name__)
+        except Exception as error:  # noqa: BLE001 -- aiokafka raises more than KafkaError; the lane goes on
+            log.warning("batch_not_acknowledged", topic=lane.topic, records=len(entries), error=type(error).__name__)
             self._metrics.failures.inc()
-            _fail(batch.deliveries)
+            _fail(entries)
         else:
-            self._metrics.records.labels(batch.topic.removeprefix(self._prefix)).inc(len(batch.records))
-            for delivery in batch.deliveries:
+            lane.acknowledged.inc(len(entries))
+            for _, delivery in entries:
                 delivery.settle()
+        self._metrics.latency.observe(perf_counter() - started)
 
-    async def _isolate(self, batch: _Batch, error: str) -> None:
+    async def _isolate(self, lane: _Lane, entries: list[_Entry], error: str) -> None:
         """Send the halves of a refused batch, and theirs, until each refused record is alone."""
-        if len(batch.records) == 1:
-            ((record, delivery),) = batch.records
-            log.warning("record_refused", topic=batch.topic, bytes=len(record.value), error=error)
+        if len(entries) == 1:
+            ((record, delivery),) = entries
+            log.warning("record_refused", topic=lane.topic, bytes=len(record.value), error=error)
             self._metrics.failures.inc()
-            delivery.refusals.append(Refusal(record, error))
+            delivery.settle(Refusal(record, error))
         else:
-            middle = len(batch.records) // 2
-            for part in (batch.records[:middle], batch.records[middle:]):
-                half = _Batch(batch.topic, batch.partition, self._producer.create_batch())
-                for record, delivery in part:
-                    half.append(record, delivery)
-                await self._send_batch(half)
-        for delivery in batch.deliveries:
-            delivery.settle()
+            middle = len(entries) // 2
+            for half in (entries[:middle], entries[middle:]):
+                builder, taken, _ = self._batch(half)
+                if taken:
+                    await self._send(lane, builder, taken)
 
 
-def _fail(deliveries: list[_Delivery]) -> None:
-    for delivery in deliveries:
-        if not delivery.done.done():
-            delivery.done.set_exception(NotPublishedError("Kafka did not acknowledge"))
+def _fail(entries: list[_Entry]) -> None:
+    for _, delivery in entries:
+        delivery.fail()

@@ -27,7 +27,7 @@ PUBLISHER: Final = PublisherMetrics(
     records=Counter("status_records", "Records acknowledged by Kafka, by topic without its prefix", ["topic"]),
     latency=Histogram(
         "status_publish_seconds",
-        "From a group of records handed over to all acknowledged, in seconds",
+        "From a record batch handed over to its acknowledgement, in seconds",
         buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
     ),
     failures=Counter("status_publish_failures", "Record batches that Kafka did not acknowledge"),

@@ -9,6 +9,7 @@ from aiokafka.errors import MessageSizeTooLargeError
 
 from ingest_service import metrics
 from ingest_service.settings import IngestSettings
+from shared.partition import partition_of
 from shared.publisher import BATCH_BYTES, NotPublishedError, Publisher, RefusedError
 from shared.records import Header, Record
 from shared.topics import RAW_OTHER, RAW_STATUS, RAW_TOPICS, RAW_UNROUTABLE
@@ -70,7 +71,7 @@ def producer() -> Producer:
 def publisher(settings: IngestSettings, producer: Producer) -> Publisher:
     made = Publisher(settings, RAW_TOPICS, 1, metrics.PUBLISHER)
     made._producer = producer
-    made._partitions = PARTITIONS
+    made._open(PARTITIONS)
     return made
 
 
@@ -94,21 +95,35 @@ async def test_webhooks_that_come_together_travel_together(publisher: Publisher,
     await asyncio.gather(*waiting)
 
 
-async def test_what_arrives_while_two_groups_are_under_way_gathers_for_the_next(
+async def test_what_arrives_while_a_batch_is_under_way_gathers_for_the_next(
     publisher: Publisher, producer: Producer
 ) -> None:
     waiting = []
-    for value in (b"1", b"2", b"3", b"4"):
+    for value in (b"1", b"2", b"3"):
         waiting.append(start(publisher, value))
         await turn()
-    assert producer.values() == [b"1", b"2"]
+    assert producer.values() == [b"1"]
     producer.handed_over[0][3].set_result(None)
     await turn()
-    assert producer.values() == [b"1", b"2", b"3", b"4"]
-    assert len(producer.handed_over) == 3
-    for _, _, _, acknowledged in producer.handed_over[1:]:
-        acknowledged.set_result(None)
+    assert [value for _, value in producer.handed_over[1][2].records] == [b"2", b"3"]
+    producer.handed_over[1][3].set_result(None)
     await asyncio.gather(*waiting)
+
+
+async def test_a_partition_that_is_stuck_holds_up_no_other(publisher: Publisher, producer: Producer) -> None:
+    keys = {partition_of(b"%d" % number, 3): b"%d" % number for number in range(10)}
+    stuck = [asyncio.create_task(publisher.publish([Record(RAW_STATUS, keys[0], b"stuck")])) for _ in range(3)]
+    await turn()
+    for _ in range(5):
+        other = asyncio.create_task(publisher.publish([Record(RAW_STATUS, keys[1], b"other")]))
+        await turn()
+        assert producer.handed_over[-1][1] == 1
+        producer.handed_over[-1][3].set_result(None)
+        await other
+    assert not any(task.done() for task in stuck)
+    (batch,) = [batch for batch in producer.handed_over if batch[1] == 0]
+    batch[3].set_result(None)
+    await asyncio.gather(*stuck)
 
 
 async def test_a_webhook_waits_for_its_own_batches_only(publisher: Publisher, producer: Producer) -> None:
@@ -135,20 +150,17 @@ async def test_a_failed_batch_fails_its_own_webhooks_only(publisher: Publisher, 
 
 
 async def test_a_webhook_that_left_is_not_handed_over(publisher: Publisher, producer: Producer) -> None:
-    waiting = [start(publisher, b"1")]
+    first = start(publisher, b"1")
     await turn()
-    waiting.append(start(publisher, b"2"))
-    await turn()
-    left, stays = start(publisher, b"3"), start(publisher, b"4")
+    left, stays = start(publisher, b"2"), start(publisher, b"3")
     await turn()
     left.cancel()
     await turn()
     producer.handed_over[0][3].set_result(None)
     await turn()
-    assert producer.values() == [b"1", b"2", b"4"]
-    for _, _, _, acknowledged in producer.handed_over[1:]:
-        acknowledged.set_result(None)
-    await asyncio.gather(*waiting, stays)
+    assert producer.values() == [b"1", b"3"]
+    producer.handed_over[1][3].set_result(None)
+    await asyncio.gather(first, stays)
 
 
 async def test_a_client_that_leaves_cancels_nothing_shared(publisher: Publisher, producer: Producer) -> None:
@@ -163,15 +175,13 @@ async def test_a_client_that_leaves_cancels_nothing_shared(publisher: Publisher,
 async def test_a_large_record_travels_alone(publisher: Publisher, producer: Producer) -> None:
     large = b"x" * (BATCH_BYTES + 1)
     waiting = start(publisher, b"1", large, b"2")
-    await turn()
-    assert [[value for _, value in batch.records] for _, _, batch, _ in producer.handed_over] == [
-        [b"1"],
-        [large],
-        [b"2"],
-    ]
-    for _, _, _, acknowledged in producer.handed_over:
-        acknowledged.set_result(None)
+    for number in range(3):
+        await turn()
+        assert len(producer.handed_over) == number + 1
+        producer.handed_over[number][3].set_result(None)
     await waiting
+    batches = [[value for _, value in batch.records] for _, _, batch, _ in producer.handed_over]
+    assert batches == [[b"1"], [large], [b"2"]]
 
 
 async def test_records_without_a_key_are_spread(publisher: Publisher, producer: Producer) -> None:
@@ -187,10 +197,10 @@ async def test_records_without_a_key_are_spread(publisher: Publisher, producer: 
 async def test_a_hanging_broker_is_given_up(settings: IngestSettings, producer: Producer) -> None:
     publisher = Publisher(settings, RAW_TOPICS, 0.01, metrics.PUBLISHER)
     publisher._producer = producer
-    publisher._partitions = PARTITIONS
+    publisher._open(PARTITIONS)
     with pytest.raises(NotPublishedError):
         await publisher.publish([Record(RAW_OTHER, b"key", b"1")])
-    # The group's place is free again.
+    # The partition is free again.
     waiting = [start(publisher, b"2"), start(publisher, b"3")]
     await turn()
     assert producer.values() == [b"1", b"2", b"3"]
