@@ -9,6 +9,7 @@ from typing import Any, Final
 from shared import json_text, topics
 from shared.raw import Document, Origin, change_document, inbound_document, status_document
 from shared.records import Record
+from shared.status_webhooks import statuses_alone
 from shared.topics import Topic
 
 TEMPLATE_FIELDS: Final = frozenset(
@@ -71,6 +72,12 @@ def split(body: bytes, received_at: str) -> list[Record]:
 
     A body of which one part cannot be written as a record is kept whole in `raw.unroutable`, beside its other parts.
     """
+    records = statuses_alone(body, received_at)
+    return split_in_general(body, received_at) if records is None else records
+
+
+def split_in_general(body: bytes, received_at: str) -> list[Record]:
+    """Split a body of any contents."""
     try:
         envelope = json_text.loads(body)
     except json_text.NotJsonError:
