@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import signal
+from collections.abc import Mapping
 from pathlib import Path
 
 import psycopg
@@ -58,8 +59,16 @@ class PostgresServer:
     keeps its port, and a taken port is replaced by a free one.
     """
 
-    def __init__(self, bin_directory: Path, data_directory: Path, log_file: Path, port: int | None = None) -> None:
+    def __init__(
+        self,
+        bin_directory: Path,
+        data_directory: Path,
+        log_file: Path,
+        port: int | None = None,
+        settings: Mapping[str, str] = SETTINGS,
+    ) -> None:
         self._bin_directory = bin_directory
+        self._settings = settings
         self._data_directory = data_directory
         self._password_file = self._beside(".password")
         self._port = KeptPort(self._beside(".port"), port)
@@ -123,7 +132,7 @@ class PostgresServer:
 
     def _start(self) -> None:
         self._forget_ended_server()
-        settings = [f"--{name.replace('_', '-')}={value}" for name, value in SETTINGS.items()]
+        settings = [f"--{name.replace('_', '-')}={value}" for name, value in self._settings.items()]
         self._daemon.start(
             [
                 *unprivileged_launch().prefix,

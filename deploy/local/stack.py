@@ -16,7 +16,7 @@ from deploy.local.broker_choice import choose_broker
 from deploy.local.commands import StartError, run_to_end
 from deploy.local.interruption import obey_signals, wait_for_end, wait_until
 from deploy.local.ports import LOOPBACK
-from deploy.local.postgres import PostgresServer, embedded_bin_directory
+from deploy.local.postgres import SETTINGS, PostgresServer, embedded_bin_directory
 from deploy.local.run_directory import RunDirectory
 from deploy.local.services import CHECKOUT, PROGRAMS, Programs, ServiceProcess
 
@@ -75,6 +75,7 @@ class Stack:
         *,
         programs: Programs = PROGRAMS,
         external: External | None = None,
+        postgres_settings: Mapping[str, str] = SETTINGS,
         report: Callable[[str], None] = lambda _line: None,
     ) -> None:
         self.directory = RunDirectory(run_directory)
@@ -83,6 +84,7 @@ class Stack:
             self.directory.file("postgres"),
             self.directory.file("postgres.log"),
             POSTGRES_PORT,
+            postgres_settings,
         )
         self._asked_for = broker
         self._chosen: Broker | None = None

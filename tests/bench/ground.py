@@ -13,6 +13,7 @@ import aiohttp
 import psutil
 
 from deploy.local.broker_choice import broker_kind
+from deploy.local.postgres import SETTINGS
 from deploy.local.services import PROGRAMS, Programs
 from deploy.local.stack import Stack, inherited_environment
 from tests.conftest import ROOT, as_role, create_database, drop_database
@@ -23,6 +24,8 @@ START_DEADLINE_SECONDS = 60.0
 END_DEADLINE_SECONDS = 30.0
 APP_SECRET = "a-secret-of-the-benchmark"
 PARTITIONS = 12
+# A quarter of a small server's memory, as PostgreSQL's documentation advises; its default of 128 MB is for no server.
+SHARED_BUFFERS = "1GB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,13 @@ async def ground() -> AsyncIterator[Ground]:
     """Start PostgreSQL and the broker that BROKER asks for, in a directory that goes with them."""
     programs = Programs(PROGRAMS.migrate, PROGRAMS.topics, ())
     with tempfile.TemporaryDirectory(prefix="bench-") as name, _traversable(Path(name)) as directory:
-        stack = Stack(directory / "run", broker_kind(os.environ.get("BROKER")), programs=programs, report=_tell)
+        stack = Stack(
+            directory / "run",
+            broker_kind(os.environ.get("BROKER")),
+            programs=programs,
+            postgres_settings=SETTINGS | {"shared_buffers": SHARED_BUFFERS},
+            report=_tell,
+        )
         await asyncio.to_thread(stack.up)
         try:
             async with aiohttp.ClientSession() as http:

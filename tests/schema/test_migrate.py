@@ -79,4 +79,4 @@ def test_a_killed_run_is_finished_by_the_next(fresh_database: str) -> None:
         definition = connection.execute("SELECT pg_get_indexdef('idx_message_logs_message_id'::regclass)").fetchone()
     assert invalid == []
     assert definition is not None
-    assert re.search(r"ON public.message_logs USING btree \(message_id\)", str(definition[0]))
+    assert re.search(r"ON public.message_logs USING hash \(message_id\)", str(definition[0]))
