@@ -1,6 +1,7 @@
 """`python -m ingest_service` starts the receiver."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -59,10 +60,12 @@ def main() -> None:
         # Open before a worker says that it is ready: uvicorn's own opens when the application has started.
         listening = config.bind_socket()
         listening.listen(config.backlog)
-        if settings.workers > 1:
-            Multiprocess(config, sockets=[listening]).run()
-        else:
-            uvicorn.Server(config).run(sockets=[listening])
+        # uvicorn raises Ctrl-C again when it is done, too.
+        with contextlib.suppress(KeyboardInterrupt):
+            if settings.workers > 1:
+                Multiprocess(config, sockets=[listening]).run()
+            else:
+                uvicorn.Server(config).run(sockets=[listening])
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -31,7 +31,8 @@ class IngestSettings(ServiceSettings):
     # A body of 4 MiB on a slow mobile-like line; Meta's data centres need a fraction of it.
     body_timeout: float = Field(default=5.0, gt=0, le=60, description="a body that takes longer gets 408 (seconds)")
     max_requests_in_flight: int = Field(default=2000, ge=1, description="more webhooks at once get 503, a worker")
-    # Four times that is held at most: the bytes, their parsed form, the records, aiokafka's copy.
+    # Four times that is held at most: the bytes, their parsed form, the records, aiokafka's copy. While Kafka hangs,
+    # the records of webhooks that were answered 503 stay for up to three times PUBLISH_TIMEOUT beside it.
     max_bytes_in_flight: int = Field(
         default=128 * MEBIBYTE, ge=8 * MEBIBYTE, description="more bytes of bodies at once get 503, a worker (bytes)"
     )

@@ -2,7 +2,7 @@
 
 There is no timer. An idle service publishes at once, a busy one in batches as large as the broker is slow. Whoever
 publishes waits for its own batches only, and is dropped before it is handed over if it waits no more. A partition
-without a leader holds up nobody but its own records.
+without a leader holds up its own records only.
 """
 
 import asyncio
@@ -197,18 +197,25 @@ class Publisher:
         task.add_done_callback(self._working.discard)
 
     async def _work(self, lane: _Lane) -> None:
-        """Send what has gathered for a partition, batch after batch, until nothing has."""
-        while lane.gathered:
-            entries, lane.gathered = lane.gathered, []
-            try:
-                while entries:
-                    builder, taken, entries = self._batch(entries)
-                    if taken:
-                        await self._send(lane, builder, taken)
-            except Exception as error:  # noqa: BLE001 -- whatever went wrong, everyone in the lane must hear of it
-                log.warning("publish_failed", topic=lane.topic, error=type(error).__name__)
-                _fail(entries)
-        lane.busy = False
+        """Send what has gathered for a partition, until nothing has."""
+        try:
+            while lane.gathered:
+                entries, lane.gathered = lane.gathered, []
+                await self._send_all(lane, entries)
+        finally:
+            lane.busy = False
+
+    async def _send_all(self, lane: _Lane, entries: list[_Entry]) -> None:
+        """Send entries, batch after batch."""
+        taken: list[_Entry] = []
+        try:
+            while entries:
+                builder, taken, entries = self._batch(entries)
+                if taken:
+                    await self._send(lane, builder, taken)
+        except Exception as error:  # noqa: BLE001 -- whatever went wrong, everyone must hear of it, and the lane goes on
+            log.warning("publish_failed", topic=lane.topic, error=type(error).__name__)
+            _fail([*taken, *entries])
 
     def _batch(self, entries: list[_Entry]) -> tuple[BatchBuilder, list[_Entry], list[_Entry]]:
         """Fill a batch: give it, what is in it, and what had no room. The first record always has."""

@@ -5,7 +5,7 @@ unusual about a body is left to the general way, `envelope`, which gives the sam
 (`tests/property/test_split.py`).
 """
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -26,7 +26,8 @@ class _Value(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     contacts: msgspec.Raw = msgspec.Raw()
 
 
-class _Change(msgspec.Struct, gc=False, tag_field="field", tag="messages"):
+class _Change(msgspec.Struct, gc=False):
+    field: Literal["messages"]
     value: _Value
 
 

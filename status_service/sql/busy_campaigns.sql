@@ -1,6 +1,7 @@
 -- Locks the campaigns of these messages that nobody else has locked, and gives the others. Never waits.
+-- The index on message ids has none that are empty.
 WITH touched AS (
-    SELECT campaign_id FROM message_logs WHERE message_id = ANY ($1::text[])
+    SELECT campaign_id FROM message_logs WHERE message_id = ANY ($1::text[]) AND message_id <> ''
     UNION
     SELECT campaign_id FROM message_logs WHERE id = ANY ($2::uuid[])
 ),

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import typer
 import uvloop
 
-from tests.bench import consumer, growth, line, quick, receiver
+from tests.bench import consumer, growth, line, quick, receiver, storage
 from tests.bench.ground import Ground, ground
 from tests.bench.measured import Results
 
@@ -21,6 +21,7 @@ BENCHMARKS: Final[dict[str, Measure]] = {
     "consumers": consumer.measure_several,
     "line": line.measure,
     "growth": growth.measure,
+    "storage": storage.measure,
 }
 QUICK: Final[dict[str, Measure]] = {"receiver": receiver.measure_quickly, "consumer": consumer.measure_quickly}
 ROUNDS: Final = 5

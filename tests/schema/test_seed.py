@@ -199,7 +199,7 @@ INDEXES = {
 
 # What the migrations add to the seed's indexes.
 ADDED_INDEXES = {
-    "idx_message_logs_message_id": "message_logs USING hash (message_id)",
+    "idx_message_logs_message_id": "message_logs USING hash (message_id) WHERE ((message_id)::text <> ''::text)",
     "idx_parked_statuses_parked_at": "parked_statuses USING btree (parked_at)",
     "idx_parked_statuses_expires_at": "parked_statuses USING btree (expires_at)",
 }

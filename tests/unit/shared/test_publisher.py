@@ -208,6 +208,23 @@ async def test_a_hanging_broker_is_given_up(settings: IngestSettings, producer: 
     await asyncio.gather(*waiting)
 
 
+async def test_a_batch_that_cannot_be_made_is_told_and_stops_nothing(
+    publisher: Publisher, producer: Producer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> Batch:
+        raise MemoryError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(producer, "create_batch", fail)
+        with pytest.raises(NotPublishedError):
+            await publisher.publish([Record(RAW_OTHER, b"key", b"1")])
+    waiting = start(publisher, b"2")
+    await turn()
+    producer.handed_over[0][3].set_result(None)
+    await waiting
+    assert producer.values() == [b"2"]
+
+
 async def test_nothing_to_publish_waits_for_nothing(publisher: Publisher) -> None:
     await publisher.publish([])
 
