@@ -34,6 +34,8 @@ HANG_SECONDS = 45.0
 WABAS = 12
 # Some 10 s of webhooks with some statuses each.
 CAMPAIGN = ("--recipients=2000", "--rate=80", "--max-statuses=20", "--seed=21")
+# Some 40 s.
+MIDDLING_CAMPAIGN = ("--recipients=3000", "--rate=30", "--max-statuses=20", "--seed=24")
 # Some 60 s.
 LONG_CAMPAIGN = ("--recipients=8000", "--rate=50", "--max-statuses=20", "--seed=22")
 # Some 120 s.
@@ -150,7 +152,7 @@ async def test_a_broker_that_hangs_holds_up_nothing_for_long(cluster: KafkaClust
 async def test_one_broker_that_hangs_is_not_missed_and_without_any_meta_is_told_in_time(
     cluster: KafkaCluster, pair: Pair
 ) -> None:
-    async with load(pair, *CAMPAIGN) as played:
+    async with load(pair, *MIDDLING_CAMPAIGN) as played:
         first = leader(cluster, pair)
         async with paused([first]):
             await is_not_missed(pair, seconds=8)
