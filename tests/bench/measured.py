@@ -1,7 +1,7 @@
 """What a benchmark measured: contestants taken in turns, so that what the machine did meanwhile befell all of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Self
@@ -75,7 +75,7 @@ class Results:
 
     def write(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        (directory / f"{self.benchmark}.json").write_bytes(orjson.dumps(asdict(self), option=orjson.OPT_INDENT_2))
+        (directory / f"{self.benchmark}.json").write_bytes(orjson.dumps(self, option=orjson.OPT_INDENT_2))
 
     @classmethod
     def read(cls, file: Path) -> Self:

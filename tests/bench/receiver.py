@@ -32,8 +32,6 @@ MOST_LATENCY_MS = 30
 SHARE_OF_RATE = 0.7
 # Meta has thousands of webhooks under way at a thousand messages a second if an answer takes a tenth of one.
 CONNECTIONS = 512
-# An open loop needs one for each webhook under way, also when answers are late for once.
-OPEN_LOOP_CONNECTIONS = 1500
 STATUSES = 100
 # A hundred statuses are 20 kB; these are as many statuses under way as 20 webhooks a connection.
 CONNECTIONS_OF_STATUSES = 64
@@ -74,7 +72,7 @@ async def measure(ground: Ground, rounds: int) -> Results:
         ours = contestants[OURS]
         statuses = [await _statuses(ours, SECONDS) for _ in range(rounds)]
         load = {"rate": SHARE_OF_RATE * median(rates[OURS]), "seconds": OPEN_LOOP_SECONDS, "warm_up": 2.0}
-        alone = await ours.load(connections=OPEN_LOOP_CONNECTIONS, **load)
+        alone = await ours.load(connections=CONNECTIONS, **load)
         _tell(f"open loop: {alone}")
         restarted = await _while_the_consumer_restarts(ground, cores, load)
         _tell(f"open loop while status_service restarts: {restarted}")
@@ -157,7 +155,7 @@ async def _while_the_consumer_restarts(ground: Ground, cores: "Cores", load: Map
     """Load a receiver whose topics a consumer reads, which is ended and started again meanwhile."""
     async with ground.place("restart") as place, _ours(ground, place, cores) as ours:
         async with ground.service("status_service", place):
-            loading = asyncio.create_task(ours.load(connections=OPEN_LOOP_CONNECTIONS, **load))
+            loading = asyncio.create_task(ours.load(connections=CONNECTIONS, **load))
             await asyncio.sleep(load["seconds"] / 2)
         async with ground.service("status_service", place):
             return await loading
