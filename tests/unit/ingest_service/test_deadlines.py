@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from ingest_service.deadlines import INTERVAL_SECONDS, Deadline, Deadlines
-from tests.waiting import DEADLINE_SECONDS
+from tests.waiting import DEADLINE_SECONDS, eventually
 
 
 async def forever() -> None:
@@ -82,5 +82,8 @@ async def test_nothing_is_looked_at_when_nothing_runs() -> None:
     deadlines = Deadlines()
     with Deadline(deadlines, 60):
         assert deadlines._looking
-    await asyncio.sleep(2 * INTERVAL_SECONDS)
-    assert not deadlines._looking
+
+    async def at_rest() -> bool:
+        return not deadlines._looking
+
+    await eventually(at_rest)
