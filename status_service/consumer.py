@@ -21,7 +21,7 @@ from aiokafka.errors import (
 )
 
 from shared import kafka
-from shared.topics import LARGE_MESSAGE_BYTES, RAW_STATUS
+from shared.topics import MEBIBYTE, RAW_STATUS
 from status_service import metrics
 from status_service.applier import Applier, Outcome
 from status_service.batch import Batch, fold
@@ -38,7 +38,13 @@ SHORT_POLL_MS: Final = 20
 POLL_FAILURE_PAUSE_SECONDS: Final = 0.5
 # How long the broker may wait for records. Small, because light brokers answer at the end of it: 125 ms at 500.
 FETCH_WAIT_MS: Final = 50
-FETCHING: Final = {"fetch_max_wait_ms": FETCH_WAIT_MS, "max_partition_fetch_bytes": LARGE_MESSAGE_BYTES}
+# What is fetched at once, ahead of the merge: two batches. With 8 and 50 MiB a backlog is read no faster, and the
+# process is 100 MiB larger and grows (`python -m tests.bench run growth`). A record larger than this still comes.
+FETCHING: Final = {
+    "fetch_max_wait_ms": FETCH_WAIT_MS,
+    "max_partition_fetch_bytes": 2 * MEBIBYTE,
+    "fetch_max_bytes": 8 * MEBIBYTE,
+}
 # A consumer that died is noticed after this; its partitions move to the others.
 SESSION_TIMEOUT_MS: Final = 10_000
 # A broker that hangs is given up after this, and what it had to do is asked of its successor. Joining a group can take

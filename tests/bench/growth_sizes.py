@@ -32,6 +32,8 @@ STORED_AT_ONCE = 500
 LATE = 50
 DEADLINE_SECONDS = 120.0
 TIMES_AS_LARGE = 1.1
+# What is smaller swings by a few pages, and nobody minds: it is taken to be as large as this.
+SMALLEST_MEBIBYTES = 1.0
 
 DONE = """
 SELECT (SELECT sum(read_count) FROM campaign_logs) = $1::bigint
@@ -82,10 +84,19 @@ async def _sizes(ground: Ground, kind: Kind) -> list[Reading]:
             f"growth.size.{kind}",
             f"{kind} database, the most in the last {LAST} plays beside that before, of whatever grew most",
             "times",
-            [max(max(values[-LAST:]) / max(values[:-LAST]) for values in (a_message | in_all).values())],
+            [
+                max(
+                    *map(_growth, a_message.values()),
+                    *(_growth(values, SMALLEST_MEBIBYTES) for values in in_all.values()),
+                )
+            ],
             TIMES_AS_LARGE,
         ),
     ]
+
+
+def _growth(sizes: Sequence[float], smallest: float = 0.0) -> float:
+    return max(smallest, *sizes[-LAST:]) / max(smallest, *sizes[:-LAST])
 
 
 def _readings(kind: Kind, sizes: Mapping[str, Sequence[float]], unit: str) -> list[Reading]:

@@ -39,8 +39,8 @@ KEEPALIVE_SECONDS = 30.0
 POST_SECONDS = 2.5
 # The tokens are waited for 3 s, however many ask for them.
 VERIFICATION_SECONDS = 4.0
-# Some 5 s of webhooks with some statuses each.
-CAMPAIGN = ("--recipients=2000", "--rate=150", "--max-statuses=20", "--seed=11")
+# Some 15 s of webhooks with some statuses each.
+CAMPAIGN = ("--recipients=2000", "--rate=60", "--max-statuses=20", "--seed=11")
 # What is played through a long outage: some 35 s, and 60 s.
 LONG_CAMPAIGN = ("--recipients=6000", "--rate=60", "--max-statuses=20", "--seed=12")
 LONGER_CAMPAIGN = ("--recipients=10000", "--rate=60", "--max-statuses=20", "--seed=13")

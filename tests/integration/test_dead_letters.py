@@ -10,7 +10,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from deploy.local.stack import Stack
-from shared.topics import MEBIBYTE
+from shared.topics import LARGE_MESSAGE_BYTES, MEBIBYTE
 from tests.integration.apart import EVENT_TOPICS, Apart, apart
 from tests.integration.campaigns import campaign_row, create_campaign, statuses_of
 from tests.integration.kafka_records import Given
@@ -184,6 +184,17 @@ async def test_an_event_that_is_too_large_for_its_topic_is_a_dead_letter_alone(o
     assert (letter.key, json.loads(letter.value)["error"]["message"]) == (wamids[30].encode(), text)
     events = Counter(record.key.decode() for record in await own.records("status.failed"))
     assert {wamid: events[wamid] for wamid in wamids} == dict.fromkeys(wamids, 1) | {wamids[30]: 0}
+
+
+@pytest.mark.usefixtures("service")
+async def test_a_record_larger_than_a_fetch_is_applied_with_its_neighbours(own: Apart) -> None:
+    wamids = [f"wamid.fetched.{number}" for number in range(3)]
+    campaign_id = await create_campaign(own.database, wamids)
+    given = [raw_status(wamid, "read") for wamid in wamids]
+    given[1] = raw_status(wamids[1], "read", unknown="x" * (LARGE_MESSAGE_BYTES - MEBIBYTE))
+    await own.produce("raw.status", given, partition=0)
+    await own.settled()
+    assert set((await statuses_of(own.database, campaign_id)).values()) == {"read"}
 
 
 async def test_many_bad_records_in_a_row_stop_the_service_and_a_higher_limit_goes_on(
