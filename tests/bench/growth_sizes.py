@@ -32,8 +32,8 @@ STORED_AT_ONCE = 500
 LATE = 50
 DEADLINE_SECONDS = 120.0
 TIMES_AS_LARGE = 1.1
-# What is smaller swings by a few pages, and nobody minds: it is taken to be as large as this.
-SMALLEST_MEBIBYTES = 1.0
+# What is smaller swings with the moment at which it is looked at: it is taken to be as large as this.
+SMALLEST_MEBIBYTES = 4.0
 
 DONE = """
 SELECT (SELECT sum(read_count) FROM campaign_logs) = $1::bigint
