@@ -141,6 +141,6 @@ async def test_the_session_settings_last(status_service_database: str) -> None:
     async with database.connected(status_service_database) as opened:
         for _ in range(3):
             async with opened.session() as session:
-                assert await session.fetchval("SHOW deadlock_timeout") == "100ms"
+                assert await session.fetchval("SHOW deadlock_timeout") == "1ms"
                 assert await session.fetchval("SHOW plan_cache_mode") == "force_generic_plan"
                 assert await session.fetchval("SHOW synchronous_commit") == "on"
