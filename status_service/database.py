@@ -154,10 +154,10 @@ async def _keep_settings(_session: asyncpg.Connection) -> None:
 async def _introduce(session: asyncpg.Connection) -> None:
     """Find a deadlock before the platform's session does, and take a number for outbox entries."""
     try:
-        # The least there is: a session of the platform looks a second after its own wait began, be it for another one of
-        # the platform, and must not find a circle that we have just closed. At 100 ms it did, once in a play of 90 s with
-        # six consumers (`make test-faults`). The setting is the superuser's unless schema/roles.sql could grant it; without
-        # it only the luck differs.
+        # The least there is: a session of the platform looks a second after its own wait began, be it for another one
+        # of the platform, and must not find a circle that we have just closed. At 100 ms it did, once in a play of 90 s
+        # with six consumers (`make test-faults`). The setting is the superuser's unless schema/roles.sql could grant
+        # it; without it only the luck differs.
         with contextlib.suppress(asyncpg.InsufficientPrivilegeError):
             await session.execute("SET deadlock_timeout = '1ms'")
         await session.execute(OWN_OUTBOX, OUTBOX_LOCKS)
