@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-slow test-oldest test-stack bench bench-quick lint format up down lock
+.PHONY: help demo test test-attacks test-faults test-slow test-oldest test-stack fuzz audit bench bench-quick lint format up down lock
 
 PYTHON := .venv/bin/python
 
@@ -24,6 +24,14 @@ test-slow: .venv/ready ## Run what is too slow for every time: replays, redrives
 test-faults: .venv/ready ## Run the fault tests, for most of an hour: kills, pauses, full disks, outages (FAULTS=short: minutes)
 	@$(PYTHON) -m pytest tests/faults -m "$(if $(filter short,$(FAULTS)),not long,long or not long)"
 
+test-attacks: .venv/ready ## Attack and overload the receiver, for some minutes, with the machine for itself
+	@$(PYTHON) -m pytest tests/attacks
+
+fuzz: .venv/ready ## Send a million odd requests to the receiver, and look for a body that cannot be split (FUZZ_SEED repeats a run)
+	@$(PYTHON) -m pip install --quiet --target .cache/atheris --upgrade atheris==3.0.0
+	@FUZZ_INPUTS=$${FUZZ_INPUTS:-1000000} $(PYTHON) -m pytest tests/fuzz
+	@PYTHONPATH=.cache/atheris $(PYTHON) -m tests.fuzz.led_by_coverage
+
 test-oldest: .venv/ready ## Run the tests of the database on PostgreSQL 15, where it is installed
 	@$(PYTHON) -m pytest -m oldest
 
@@ -33,10 +41,15 @@ bench: .venv/bench ## Measure the services beside their floor and the obvious wa
 bench-quick: .venv/ready ## Measure for two minutes, and say what is slower than what is recorded
 	@$(PYTHON) -m tests.bench quick
 
-lint: .venv/ready ## Check format, rules, types and the direction of imports
+audit: .venv/ready ## Ask PyPI for known vulnerabilities of what the services need
+	@$(PYTHON) -m pip install --quiet --target .cache/pip-audit pip-audit
+	@PYTHONPATH=.cache/pip-audit $(PYTHON) -m pip_audit --require-hashes --disable-pip -r deploy/requirements/services.txt
+
+lint: .venv/ready ## Check format, rules, types, security and the direction of imports
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m mypy
+	@$(PYTHON) -m bandit --quiet --recursive ingest_service status_service shared schema
 	@.venv/bin/lint-imports --no-logo
 
 format: .venv/ready ## Format the code

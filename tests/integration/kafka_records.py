@@ -113,16 +113,27 @@ async def _reading(bootstrap_servers: str, topics: Sequence[str]) -> AsyncIterat
         await consumer.stop()
 
 
+async def each(bootstrap_servers: str, topics: Sequence[str]) -> AsyncIterator[ConsumerRecord]:
+    """Give everything that is on topics, one by one."""
+    async with _reading(bootstrap_servers, topics) as consumer:
+        async for record in _each_to_the_end(consumer):
+            yield record
+
+
 async def _to_the_end(consumer: AIOKafkaConsumer) -> list[ConsumerRecord]:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        return [record async for record in _each_to_the_end(consumer)]
+
+
+async def _each_to_the_end(consumer: AIOKafkaConsumer) -> AsyncIterator[ConsumerRecord]:
     places = consumer.assignment()
     ends: dict[TopicPartition, int] = {}
-    records: list[ConsumerRecord] = []
-    async with asyncio.timeout(DEADLINE_SECONDS):
-        while len(ends) < len(places) or [place for place in places if await consumer.position(place) < ends[place]]:
-            polled = await consumer.getmany(timeout_ms=50)
-            records += [record for found in polled.values() for record in found]
-            # What came with a fetch is right on every broker; the first is the end that is meant.
-            for place in places:
-                if (end := consumer.highwater(place)) is not None:
-                    ends.setdefault(place, end)
-    return records
+    while len(ends) < len(places) or [place for place in places if await consumer.position(place) < ends[place]]:
+        polled = await consumer.getmany(timeout_ms=50)
+        for found in polled.values():
+            for record in found:
+                yield record
+        # What came with a fetch is right on every broker; the first is the end that is meant.
+        for place in places:
+            if (end := consumer.highwater(place)) is not None:
+                ends.setdefault(place, end)
