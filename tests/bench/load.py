@@ -114,14 +114,14 @@ class Measurement:
             codes=self.codes,
             lost=self.lost,
             rate=len(latencies) / seconds,
-            p50=_quantile(latencies, 0.5) * 1000,
-            p99=_quantile(latencies, 0.99) * 1000,
-            greatest=_quantile(latencies, 1) * 1000,
+            p50=quantile(latencies, 0.5) * 1000,
+            p99=quantile(latencies, 0.99) * 1000,
+            greatest=quantile(latencies, 1) * 1000,
             cost=processor_seconds / max(1, self.codes.total()) * 1e6,
         )
 
 
-def _quantile(values: list[float], share: float) -> float:
+def quantile(values: list[float], share: float) -> float:
     """Give the least of the sorted values that is not exceeded by this share of them, 0 where there are none."""
     return values[ceil(len(values) * share) - 1] if values else 0.0
 
@@ -132,7 +132,7 @@ class Loop(ABC):
     def __init__(self, requests: Requests, measurement: Measurement, ends: float) -> None:
         self._requests = requests
         self._measurement = measurement
-        self._ends = ends
+        self.ends = ends
         self._unanswered = 0
         self._done = asyncio.Event()
 
@@ -167,13 +167,13 @@ class ClosedLoop(Loop):
         self._unanswered = len(connections)
         for connection in connections:
             connection.send(self._requests.make(), perf_counter())
-        await asyncio.sleep(self._ends - perf_counter())
+        await asyncio.sleep(self.ends - perf_counter())
         await self._all_answered()
 
     def answered(self, connection: Connection, code: int, since: float) -> None:
         self._measurement.answered(code, since)
         now = perf_counter()
-        if now < self._ends:
+        if now < self.ends:
             connection.send(self._requests.make(), now)
         else:
             self._end_one()
@@ -192,7 +192,7 @@ class OpenLoop(Loop):
     async def run(self, connections: list[Connection]) -> None:
         self._idle.extend(connections)
         starts = perf_counter()
-        total = self._unanswered = int((self._ends - starts) * self._rate)
+        total = self._unanswered = int((self.ends - starts) * self._rate)
         sent = 0
         while sent < total:
             due = min(total, int((perf_counter() - starts) * self._rate) + 1)
