@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 from uuid import uuid4
 
+import aiohttp
 import hypothesis
 import psycopg
 import pytest
@@ -18,8 +20,8 @@ from deploy.local.broker import BrokerKind
 from deploy.local.broker_choice import broker_kind
 from deploy.local.postgres import PostgresServer, debian_bin_directory, embedded_bin_directory
 from deploy.local.stack import Stack
-from tests import tansu
-from tests.faults import unavailable
+from tests import tansu, unavailable
+from tests.privacy import leaks
 
 ROOT = Path(__file__).parent.parent
 ROLE_PASSWORD = "for-tests"
@@ -39,6 +41,19 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def nothing_personal_is_written(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Read, when everything has ended, what the services wrote during the whole run."""
+    yield
+    assert leaks(tmp_path_factory.getbasetemp()) == []
+
+
+@pytest.fixture(scope="session")
+async def http() -> AsyncIterator[aiohttp.ClientSession]:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
+        yield session
+
+
 @pytest.fixture(scope="session")
 def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run PostgreSQL, the broker and both services, apart from any stack that `make up` started."""
@@ -46,6 +61,10 @@ def stack(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory)
     running.up()
     pytestconfig.stash[BROKER] = running.broker.kind
     yield running
+    environment = running.directory.read_environment()
+    for name in ("INGEST_INTERNAL_URL", "STATUS_URL"):
+        with urlopen(f"{environment[name]}/metrics", timeout=10) as answer:
+            (running.directory.path / f"{name}.metrics").write_bytes(answer.read())
     running.down()
 
 
@@ -62,7 +81,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     broker = config.stash.get(BROKER, None)
     terminalreporter.write_line(f"Broker: {broker or 'none was needed'}")
     for nodeid in _unlisted_skips(terminalreporter, broker):
-        lists = "tests/tansu.py or tests/faults/unavailable.py"
+        lists = "tests/tansu.py or tests/unavailable.py"
         terminalreporter.write_line(f"SKIPPED without being listed in {lists}: {nodeid}", red=True)
 
 

@@ -1,5 +1,5 @@
 """The running stack, as the integration tests have it."""
 
-from tests.integration.conftest import database, environment, http
+from tests.integration.conftest import database, environment
 
-__all__ = ["database", "environment", "http"]
+__all__ = ["database", "environment"]

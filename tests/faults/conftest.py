@@ -15,8 +15,8 @@ from deploy.local.broker import BrokerKind
 from deploy.local.kafka_jars import java, kept_jars
 from deploy.local.postgres import embedded_bin_directory
 from deploy.local.stack import CACHE
+from tests import unavailable
 from tests.conftest import BROKER
-from tests.faults import unavailable
 from tests.faults.cluster import KafkaCluster
 from tests.faults.databases import Database, migrated_database
 from tests.faults.outage import Pair, services
@@ -144,12 +144,6 @@ async def delete_topics(cluster: KafkaCluster, prefix: str) -> None:
         await admin.delete_topics(names)
     finally:
         await admin.close()
-
-
-@pytest.fixture(scope="session")
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-        yield session
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator
 
-import aiohttp
 import asyncpg
 import pytest
 
@@ -14,12 +13,6 @@ from tests.integration.environment import Environment
 def environment(stack: Stack) -> Environment:
     """Say where the running stack is."""
     return Environment(stack.directory.read_environment(), stack.directory.path)
-
-
-@pytest.fixture(scope="session")
-async def http() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30)) as session:
-        yield session
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from tests.waiting import eventually
 ROOT = Path(__file__).parents[2]
 # A service promises 10 s (receiver) or 15 s (consumer) for its end; what is above is a failure.
 END_DEADLINE_SECONDS = 20.0
+METRICS_TIMEOUT = aiohttp.ClientTimeout(total=2)
 
 
 def free_port() -> int:
@@ -64,10 +65,21 @@ async def running(module: str, log_file: Path, http: aiohttp.ClientSession, **se
     try:
         await eventually(ready)
         yield service
+        if process.returncode is None:
+            await _keep_metrics(service, http)
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+async def _keep_metrics(service: Service, http: aiohttp.ClientSession) -> None:
+    """Write the metrics beside the log: the whole run's are read in the end."""
+    # What hangs, or is about to end, has none to give.
+    with contextlib.suppress(aiohttp.ClientError, TimeoutError):
+        async with http.get(f"{service.internal_url}/metrics", timeout=METRICS_TIMEOUT) as answer:
+            with service.log_file.with_suffix(".metrics").open("ab") as metrics:
+                metrics.write(await answer.read())
 
 
 async def start(

@@ -1,4 +1,4 @@
-"""What the fault suite needs and a machine may lack: its tests are skipped for these reasons, and for no other."""
+"""What tests need and a machine may lack: they are skipped for these reasons, and for no other."""
 
 import functools
 import os
@@ -13,12 +13,22 @@ from deploy.local.commands import StartError
 from deploy.local.stack import CACHE
 from tests.faults.small_disk import MountError, mounted
 
+# Where Debian's is.
+NGINX = "/usr/sbin/nginx"
+
 
 def explains(skip: pytest.TestReport) -> bool:
     """Tell whether a test here was skipped for what this machine does lack."""
-    if not skip.nodeid.startswith("tests/faults/") or not isinstance(skip.longrepr, tuple):
+    if not isinstance(skip.longrepr, tuple):
         return False
-    return skip.longrepr[2].removeprefix("Skipped: ") in {apache_kafka(), mounts()}
+    reason = skip.longrepr[2].removeprefix("Skipped: ")
+    if skip.nodeid.startswith("tests/integration/test_edge.py"):
+        return reason == nginx()
+    return skip.nodeid.startswith("tests/faults/") and reason in {apache_kafka(), mounts()}
+
+
+def nginx() -> str | None:
+    return None if Path(NGINX).exists() else f"{NGINX} is not there: apt-get install nginx-light"
 
 
 @functools.cache
