@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import socket
 import sys
 import tempfile
 from types import FrameType
@@ -12,6 +13,7 @@ from typing import Any, Final, NoReturn
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
+from ingest_service.header_limits import UNREAD_SECONDS, LimitedProtocol, allow_connections
 from ingest_service.settings import IngestSettings
 from shared import kafka, logs
 from shared.settings import read_or_exit
@@ -25,6 +27,7 @@ KEEP_ALIVE_SECONDS: Final = 75
 
 # How uvicorn serves the public listener.
 SERVER: Final[dict[str, Any]] = {
+    "http": LimitedProtocol,
     "ws": "none",
     "log_config": None,
     "access_log": False,
@@ -35,7 +38,16 @@ SERVER: Final[dict[str, Any]] = {
 }
 
 
+class _Workers(Multiprocess):
+    """Workers that stay at SIGHUP, where uvicorn would replace them: they read their secrets again by themselves."""
+
+    def handle_hup(self) -> None:
+        pass
+
+
 def main() -> None:
+    # Until there is something to read again; the default would end the service.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     settings = read_or_exit(IngestSettings)
     logs.configure(settings.log_level, "ingest_service")
     try:
@@ -43,6 +55,7 @@ def main() -> None:
     except (kafka.KafkaUnavailableError, kafka.TopicsError) as error:
         sys.stderr.write(f"ingest_service: {error}\n")
         raise SystemExit(1) from None
+    allow_connections()
     # uvicorn raises the signal again when it is done; that is a clean end, and the directory below is removed.
     signal.signal(signal.SIGTERM, _end)
     with tempfile.TemporaryDirectory(prefix="ingest-metrics-") as directory:
@@ -60,10 +73,13 @@ def main() -> None:
         # Open before a worker says that it is ready: uvicorn's own opens when the application has started.
         listening = config.bind_socket()
         listening.listen(config.backlog)
+        # Accepted connections have this from their listener; only Linux knows it.
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(UNREAD_SECONDS * 1000))
         # uvicorn raises Ctrl-C again when it is done, too.
         with contextlib.suppress(KeyboardInterrupt):
             if settings.workers > 1:
-                Multiprocess(config, sockets=[listening]).run()
+                _Workers(config, sockets=[listening]).run()
             else:
                 uvicorn.Server(config).run(sockets=[listening])
 

@@ -6,6 +6,7 @@ import gc
 import multiprocessing
 import signal
 from collections.abc import AsyncIterator, Coroutine, Iterable
+from http import HTTPStatus
 from types import FrameType
 from typing import Any, Final
 
@@ -15,7 +16,10 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ingest_service import metrics
+from ingest_service.answers import Refusal
+from ingest_service.client_identity import ClientIdentity
 from ingest_service.receiver import Limits, Receiver
+from ingest_service.rotation import Rotation, Secrets
 from ingest_service.settings import IngestSettings
 from ingest_service.verification import TokenSource, Verification
 from ingest_service.verify_tokens import DatabaseTokens
@@ -41,20 +45,27 @@ def create() -> ASGIApp:
     limits = Limits(
         body_bytes=settings.max_body_bytes,
         body_seconds=settings.body_timeout,
+        body_pause_seconds=min(settings.body_pause_timeout, settings.body_timeout),
         publish_seconds=settings.publish_timeout,
         requests_in_flight=settings.max_requests_in_flight,
         bytes_in_flight=settings.max_bytes_in_flight,
     )
-    receiver = Receiver([secret.get_secret_value().encode() for secret in settings.meta_app_secrets], publisher, limits)
-    verification = Verification(
-        [token.get_secret_value().encode() for token in settings.meta_verify_tokens], _further_tokens(settings)
-    )
+    identity = ClientIdentity(settings.trusted_proxies, settings.client_cn) if settings.trusted_proxies else None
+    secrets = Secrets.of(settings)
+    receiver = Receiver(secrets.app_secrets, publisher, limits, identity)
+    verification = Verification(secrets.verify_tokens, _further_tokens(settings))
+
+    def use(replaced: Secrets) -> None:
+        receiver.use(replaced.app_secrets)
+        verification.use(replaced.verify_tokens)
+
+    rotation = Rotation(secrets, use)
 
     @contextlib.asynccontextmanager
     async def lifespan(_application: Starlette) -> AsyncIterator[None]:
         await _unless_ended(publisher.start())
         broker = Probe("kafka", publisher.reachable, metrics.BROKER_REACHABLE)
-        probing = asyncio.create_task(broker.run())
+        beside = [asyncio.create_task(work) for work in (broker.run(), rotation.run())]
         _end_with_parent()
         try:
             async with internal_listener.serving(
@@ -68,26 +79,28 @@ def create() -> ASGIApp:
                 gc.set_threshold(GARBAGE_AT)
                 yield
         finally:
-            probing.cancel()
+            for task in beside:
+                task.cancel()
             await publisher.stop()
         log.info("stopped")
 
-    starlette = Starlette(
-        routes=[
-            Route(WEBHOOK_PATH, receiver, methods=["POST"]),
-            Route(WEBHOOK_PATH, verification.answer, methods=["GET"]),
-        ],
-        lifespan=lifespan,
-    )
-    # Meta takes a redirect for a failure.
-    starlette.router.redirect_slashes = False
+    starlette = Starlette(routes=[Route(WEBHOOK_PATH, verification.answer, methods=["GET"])], lifespan=lifespan)
+    not_found = Refusal(HTTPStatus.NOT_FOUND)
+    not_allowed = Refusal(HTTPStatus.METHOD_NOT_ALLOWED, (b"allow", b"GET, HEAD, POST"))
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         # Past Starlette's middlewares and router: they take 4 us, a tenth of a webhook's time.
-        if scope["type"] == "http" and scope["method"] == "POST" and scope["path"] == WEBHOOK_PATH:
-            await receiver(scope, receive, send)
-        else:
+        if scope["type"] != "http":
             await starlette(scope, receive, send)
+        elif scope["path"] != WEBHOOK_PATH:
+            # Also with a slash more: Meta takes a redirect for a failure.
+            await not_found(scope, receive, send)
+        elif scope["method"] == "POST":
+            await receiver(scope, receive, send)
+        elif scope["method"] in {"GET", "HEAD"}:
+            await starlette(scope, receive, send)
+        else:
+            await not_allowed(scope, receive, send)
 
     return application
 

@@ -2,25 +2,34 @@
 
 import asyncio
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 # So much later than its time a task ends at most.
 INTERVAL_SECONDS: Final = 0.1
+
+
+class Limited(Protocol):
+    """What has time until `at`, on the event loop's clock."""
+
+    at: float
+
+    def pass_(self) -> None:
+        """Hear that it has not been removed in time."""
 
 
 class Deadlines:
     """All that run in one event loop."""
 
     def __init__(self) -> None:
-        self._running: set[Deadline] = set()
+        self._running: set[Limited] = set()
         self._looking = False
 
-    def add(self, deadline: "Deadline") -> None:
+    def add(self, deadline: Limited) -> None:
         self._running.add(deadline)
         if not self._looking:
             self._look()
 
-    def remove(self, deadline: "Deadline") -> None:
+    def remove(self, deadline: Limited) -> None:
         self._running.discard(deadline)
 
     def _look(self) -> None:
@@ -28,7 +37,8 @@ class Deadlines:
         now = loop.time()
         for deadline in [deadline for deadline in self._running if deadline.at <= now]:
             self.remove(deadline)
-            deadline.pass_()
+            # One that fails takes no other with it.
+            loop.call_soon(deadline.pass_)
         self._looking = bool(self._running)
         if self._looking:
             loop.call_later(INTERVAL_SECONDS, self._look)

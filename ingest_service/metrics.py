@@ -13,8 +13,16 @@ ANSWERS: Final = Counter("ingest_answers", "Answers to webhooks, by outcome", ["
 ANSWER_LATENCY: Final = Histogram(
     "ingest_answer_seconds", "From a webhook's headers to our answer, in seconds", buckets=ANSWER_SECONDS
 )
+CONNECTIONS_REFUSED: Final = Counter(
+    "ingest_connections_refused", "Connections closed for what came before a request's body, by reason", ["reason"]
+)
 SIGNATURE_FAULTS: Final = Counter("ingest_signature_faults", "Signatures refused, by reason", ["reason"])
 SIGNATURES: Final = Counter("ingest_signatures", "Signatures accepted, by position in META_APP_SECRETS", ["secret"])
+SECRETS_READABLE: Final = Gauge(
+    "ingest_secrets_readable",
+    "1 while secrets and verify tokens can be read, 0 while those read last are used",
+    multiprocess_mode="livemin",
+)
 PUBLISHER: Final = PublisherMetrics(
     records=Counter("ingest_records", "Records acknowledged by Kafka, by topic without its prefix", ["topic"]),
     latency=Histogram(

@@ -4,31 +4,21 @@ A plain ASGI endpoint. Whatever can be refused from the headers is refused befor
 with a valid signature is never refused for its contents.
 """
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from http import HTTPStatus
-from time import perf_counter
-from typing import Final
+from time import monotonic, perf_counter
 
 from starlette.types import Receive, Scope, Send
 
 from ingest_service import metrics
+from ingest_service.answers import CLOSE, headers_of, linger
+from ingest_service.client_identity import ClientIdentity
 from ingest_service.deadlines import Deadline, Deadlines
 from ingest_service.signature import SignatureFault, matching_secret, presented
 from shared.envelope import split
 from shared.publisher import NotPublishedError, Publisher
 from shared.raw import rfc3339_now
-
-# After a refusal the rest of the body is read and dropped for a moment: a connection closed while the client is
-# still sending is reset, and the reset can overtake our answer.
-LINGER_SECONDS: Final = 1.0
-# Meta repeats with growing pauses of its own; other clients may look at this.
-RETRY_AFTER_SECONDS: Final = b"5"
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class Outcome(Enum):
@@ -36,6 +26,7 @@ class Outcome(Enum):
 
     ACKNOWLEDGED = ("acknowledged", 200, b"")
     BROKEN_OFF = ("broken_off", 400, b"the request broke off\n")
+    IDENTITY_REFUSED = ("identity_refused", 403, b"the client certificate is missing or not Meta's\n")
     SIGNATURE_REFUSED = ("signature_refused", 401, b"the signature is missing or wrong\n")
     TOO_SLOW = ("too_slow", 408, b"the body took too long\n")
     TOO_LARGE = ("too_large", 413, b"the body is too large\n")
@@ -46,21 +37,17 @@ class Outcome(Enum):
     def __init__(self, label: str, status: int, text: bytes) -> None:
         self.status = status
         self.text = text
-        self.headers: Headers = [
-            (b"content-type", b"text/plain; charset=utf-8"),
-            (b"content-length", str(len(text)).encode()),
-        ]
-        if status == HTTPStatus.SERVICE_UNAVAILABLE:
-            self.headers.append((b"retry-after", RETRY_AFTER_SECONDS))
+        self.headers = headers_of(status, text)
         self.counter = metrics.ANSWERS.labels(label)
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one worker takes at once: bytes of a body, seconds, webhooks and bytes in flight."""
+    """What one worker takes: bytes of a body, seconds, webhooks at once for Kafka, bytes of all bodies at once."""
 
     body_bytes: int
     body_seconds: float
+    body_pause_seconds: float
     publish_seconds: float
     requests_in_flight: int
     bytes_in_flight: int
@@ -69,46 +56,56 @@ class Limits:
 class Receiver:
     """Answers `POST /webhooks/meta`."""
 
-    def __init__(self, secrets: Sequence[bytes], publisher: Publisher, limits: Limits) -> None:
-        self._secrets = secrets
-        self._signatures = [metrics.SIGNATURES.labels(position) for position in range(len(secrets))]
+    def __init__(
+        self, secrets: Sequence[bytes], publisher: Publisher, limits: Limits, identity: ClientIdentity | None
+    ) -> None:
+        self.use(secrets)
+        self._identity = identity
         self._deadlines = Deadlines()
         self._publisher = publisher
         self._limits = limits
-        self._requests = 0
+        self._publishing = 0
         self._bytes = 0
+
+    def use(self, secrets: Sequence[bytes]) -> None:
+        """Know these app secrets from now on."""
+        self._secrets = secrets
+        self._signatures = [metrics.SIGNATURES.labels(position) for position in range(len(secrets))]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = perf_counter()
-        self._requests += 1
         metrics.IN_FLIGHT.inc()
         chunks: list[bytes] = []
         try:
-            outcome, complete = await self._handle(scope["headers"], receive, chunks)
-            # A body that was not read to its end stands in the way of the connection's next request.
-            await _answer(outcome, send, close=not complete)
+            outcome, complete = await self._handle(scope, receive, chunks)
+            # A body that was not read to its end stands in the way of the connection's next request. And who cannot
+            # sign has no business here: idle connections are for those who can.
+            close = not complete or outcome is Outcome.SIGNATURE_REFUSED
+            await send(
+                {
+                    "type": "http.response.start",
+                    "status": outcome.status,
+                    "headers": [*outcome.headers, CLOSE] if close else outcome.headers,
+                }
+            )
+            await send({"type": "http.response.body", "body": outcome.text, "more_body": not complete})
         finally:
-            self._requests -= 1
             self._bytes -= sum(map(len, chunks))
             metrics.IN_FLIGHT.dec()
         outcome.counter.inc()
         metrics.ANSWER_LATENCY.observe(perf_counter() - started)
         if not complete:
-            await _linger(receive, send)
+            await linger(receive, send)
 
-    async def _handle(self, headers: Headers, receive: Receive, chunks: list[bytes]) -> tuple[Outcome, bool]:
+    async def _handle(self, scope: Scope, receive: Receive, chunks: list[bytes]) -> tuple[Outcome, bool]:
         """Give the outcome, and whether the body was read to its end."""
-        signature = presented(headers)
-        if isinstance(signature, SignatureFault):
-            metrics.SIGNATURE_FAULTS.labels(signature).inc()
-            return Outcome.SIGNATURE_REFUSED, False
-        refusal = self._refusal(headers)
-        if refusal is not None:
-            return refusal, False
+        signature = self._admitted(scope)
+        if isinstance(signature, Outcome):
+            return signature, False
         complete = False
         try:
-            with Deadline(self._deadlines, self._limits.body_seconds) as deadline:
-                refusal = await self._read(receive, chunks)
+            with Deadline(self._deadlines, self._limits.body_pause_seconds) as deadline:
+                refusal = await self._read(receive, chunks, deadline)
                 if refusal is not None:
                     return refusal, False
                 complete = True
@@ -117,17 +114,25 @@ class Receiver:
         except TimeoutError:
             return (Outcome.NOT_PUBLISHED, True) if complete else (Outcome.TOO_SLOW, False)
 
-    def _refusal(self, headers: Headers) -> Outcome | None:
-        """Judge a webhook by its headers and by what is in flight already."""
+    def _admitted(self, scope: Scope) -> bytes | Outcome:
+        """Judge a webhook by its headers: give the signature that its body has to have, or the refusal."""
+        if self._identity is not None and not self._identity.is_shown(scope):
+            return Outcome.IDENTITY_REFUSED
+        headers = scope["headers"]
+        signature = presented(headers)
+        if isinstance(signature, SignatureFault):
+            metrics.SIGNATURE_FAULTS.labels(signature).inc()
+            return Outcome.SIGNATURE_REFUSED
         for name, value in headers:
             if name == b"content-encoding" and value.lower() != b"identity":
                 return Outcome.ENCODED
             if name == b"content-length" and int(value) > self._limits.body_bytes:
                 return Outcome.TOO_LARGE
-        return Outcome.OVERLOADED if self._requests > self._limits.requests_in_flight else None
+        return signature
 
-    async def _read(self, receive: Receive, chunks: list[bytes]) -> Outcome | None:
-        """Read the whole body into chunks, or say why not."""
+    async def _read(self, receive: Receive, chunks: list[bytes], deadline: Deadline) -> Outcome | None:
+        """Read the whole body into chunks, or say why not; the deadline moves on while it comes."""
+        end = monotonic() + self._limits.body_seconds
         size = 0
         while True:
             message = await receive()
@@ -143,6 +148,7 @@ class Receiver:
             self._bytes += len(chunk)
             if not message.get("more_body", False):
                 return None
+            deadline.renew(min(self._limits.body_pause_seconds, end - monotonic()))
 
     async def _accept(self, body: bytes, signature: bytes) -> Outcome:
         """Verify, split and publish a complete body."""
@@ -151,25 +157,14 @@ class Receiver:
             metrics.SIGNATURE_FAULTS.labels(SignatureFault.MISMATCH).inc()
             return Outcome.SIGNATURE_REFUSED
         self._signatures[position].inc()
-        records = split(body, rfc3339_now())
+        # Only what is signed counts, so that strangers cannot take the places of those who can sign.
+        if self._publishing >= self._limits.requests_in_flight:
+            return Outcome.OVERLOADED
+        self._publishing += 1
         try:
-            await self._publisher.publish(records)
+            await self._publisher.publish(split(body, rfc3339_now()))
         except NotPublishedError:
             return Outcome.NOT_PUBLISHED
+        finally:
+            self._publishing -= 1
         return Outcome.ACKNOWLEDGED
-
-
-async def _answer(outcome: Outcome, send: Send, *, close: bool) -> None:
-    """Send the answer; a connection that is to be closed is left to _linger."""
-    headers = [*outcome.headers, (b"connection", b"close")] if close else outcome.headers
-    await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
-    await send({"type": "http.response.body", "body": outcome.text, "more_body": close})
-
-
-async def _linger(receive: Receive, send: Send) -> None:
-    """Read and drop what the client still sends, for a moment, before its connection is closed."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            while (message := await receive())["type"] == "http.request" and message.get("more_body", False):
-                pass
-    await send({"type": "http.response.body", "body": b""})

@@ -10,19 +10,21 @@ import structlog
 # Quiet when all is well; and aiokafka writes keys and values at DEBUG, which are personal data: a wamid holds a number.
 LIBRARIES: Final = ("aiokafka", "asyncio", "uvicorn", "kafka")
 
-# Without its brokers aiokafka says the same thirty times a second, for as long as that lasts: a gigabyte a day.
+# Without its brokers aiokafka says the same thirty times a second, for as long as that lasts: a gigabyte a day. uvicorn
+# has a line for each request of a stranger that is no HTTP.
+REPEATING: Final = ("aiokafka", "uvicorn")
 REPEATED_AFTER_SECONDS: Final = 10.0
 
 
 class Seldom(logging.Filter):
-    """Lets each of aiokafka's lines through once in REPEATED_AFTER_SECONDS, whatever broker it names."""
+    """Lets each line of these libraries through once in REPEATED_AFTER_SECONDS, whatever broker it names."""
 
     def __init__(self) -> None:
         super().__init__()
         self._next: dict[tuple[str, int], float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if not record.name.startswith("aiokafka"):
+        if not record.name.startswith(REPEATING):
             return True
         place, now = (record.pathname, record.lineno), monotonic()
         if now < self._next.get(place, now):

@@ -11,7 +11,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 
-def _split_at_commas(value: Any) -> Any:
+def split_at_commas(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
@@ -23,7 +23,7 @@ def _addresses(value: str) -> str:
 
 Addresses = Annotated[str, AfterValidator(_addresses)]
 # Comma separated in the environment.
-SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split_at_commas), Field(min_length=1)]
+SecretList = Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(split_at_commas), Field(min_length=1)]
 
 
 class SecretFiles(PydanticBaseSettingsSource):
@@ -68,7 +68,7 @@ class ServiceSettings(BaseSettings):
     kafka_ssl_certfile: FilePath | None = Field(default=None, description="our certificate, where Kafka asks for one")
     kafka_ssl_keyfile: FilePath | None = Field(default=None, description="the key of our certificate")
     topic_prefix: str = Field(default="whatsapp.", description="stands before every topic's name")
-    host: str = Field(default="0.0.0.0", description="address of the listeners")  # noqa: S104 -- a container's port is published by its platform
+    host: str = Field(default="0.0.0.0", description="address of the listeners")  # noqa: S104  # nosec B104 -- a container's port is published by its platform
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="least severe lines written"
     )

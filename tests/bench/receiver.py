@@ -189,10 +189,11 @@ def _move(processes: Iterable[int], cores: Iterable[int]) -> None:
     for pid in processes:
         process = psutil.Process(pid)
         for member in (process, *process.children(recursive=True)):
-            for thread in member.threads():
-                # A virtual machine's threads come and go; new ones stay where the one is that made them.
-                with contextlib.suppress(ProcessLookupError):
-                    os.sched_setaffinity(thread.id, cores)
+            # A server's sessions and a virtual machine's threads come and go; new ones stay where their maker is.
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for thread in member.threads():
+                    with contextlib.suppress(ProcessLookupError):
+                        os.sched_setaffinity(thread.id, cores)
 
 
 @contextlib.asynccontextmanager

@@ -1,6 +1,8 @@
 """HTTP by hand, for requests that no client library would send."""
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from tests.waiting import DEADLINE_SECONDS
@@ -23,6 +25,26 @@ async def exchange(url: str, request: bytes, *, then: bytes = b"", end: bool = F
         finally:
             writer.close()
             await writer.wait_closed()
+
+
+async def trickled(url: str, request: bytes, then: Sequence[bytes], pause_seconds: float) -> bytes:
+    """Send bytes, and others piece by piece, until the server has answered and closed; give what came back."""
+    parts = urlsplit(url)
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
+        try:
+            answer = asyncio.create_task(reader.read())
+            writer.write(request)
+            for piece in then:
+                await asyncio.wait([answer], timeout=pause_seconds)
+                if answer.done():
+                    break
+                writer.write(piece)
+            return await answer
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
 
 def request(*headers: str, body: bytes = b"", length: int | None = None) -> bytes:

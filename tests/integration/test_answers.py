@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from tests.integration.environment import Environment
-from tests.integration.raw_http import exchange, request, status_of
+from tests.integration.raw_http import exchange, request, status_of, trickled
 
 BODY = b'{"object":"whatsapp_business_account","entry":[]}'
 MEBIBYTE = 1024 * 1024
@@ -89,7 +89,15 @@ async def test_a_body_that_stops_is_answered_and_its_connection_closed(environme
     began = asyncio.get_running_loop().time()
     answer = await exchange(environment["INGEST_URL"], request(*headers, body=b"{", length=100))
     assert status_of(answer) == 408
-    assert asyncio.get_running_loop().time() - began > 4.5, "the body had BODY_TIMEOUT, 5 s, to arrive"
+    assert 1.9 < asyncio.get_running_loop().time() - began < 4.5, "the body had BODY_PAUSE_TIMEOUT, 2 s, to go on"
+
+
+async def test_a_body_that_trickles_is_answered_and_its_connection_closed(environment: Environment) -> None:
+    headers = [f"X-Hub-Signature-256: {signature(environment)}"]
+    began = asyncio.get_running_loop().time()
+    answer = await trickled(environment["INGEST_URL"], request(*headers, length=100), [b" "] * 100, 0.2)
+    assert status_of(answer) == 408
+    assert 4.9 < asyncio.get_running_loop().time() - began < 7.5, "the body had BODY_TIMEOUT, 5 s, to arrive"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +117,14 @@ async def test_the_public_listener_serves_nothing_else(
 ) -> None:
     async with http.request(method, environment["INGEST_URL"] + path, allow_redirects=False) as answer:
         assert answer.status == status
+        # A body that nobody wants may have no end.
+        assert answer.headers["Connection"] == "close"
+
+
+@pytest.mark.parametrize(("line", "status"), [(b"POST /other", 404), (b"PUT /webhooks/meta", 405)])
+async def test_who_sends_a_body_elsewhere_hears_the_answer(environment: Environment, line: bytes, status: int) -> None:
+    head = line + b" HTTP/1.1\r\nHost: x\r\nContent-Length: 8000000\r\n\r\n"
+    assert status_of(await trickled(environment["INGEST_URL"], head, [b" " * 100_000] * 80, 0.001)) == status
 
 
 async def verify(http: aiohttp.ClientSession, environment: Environment, **query: str) -> tuple[int, str]:

@@ -14,26 +14,13 @@ import pytest
 from deploy.local.stack import inherited_environment
 from tests.conftest import ROOT
 from tests.integration.environment import Environment
+from tests.integration.own_services import BODY, post, settings
 from tests.integration.processes import free_port, run_to_end, running
 from tests.integration.raw_http import exchange, request, status_of
 from tests.waiting import DEADLINE_SECONDS, eventually
 
 # What the receiver promises.
 END_SECONDS = 10.0
-BODY = b'{"entry":[{"id":"w","changes":[{"field":"lifecycle","value":{}}]}]}'
-
-
-def settings(environment: Environment, **changes: str) -> dict[str, str]:
-    """Give a service the running stack's parts and ports of its own."""
-    names = ("KAFKA_BOOTSTRAP_SERVERS", "DATABASE_URL", "META_APP_SECRETS", "META_VERIFY_TOKENS")
-    own = {name: environment[name] for name in names}
-    return own | {"PORT": str(free_port()), "CONSUMER_GROUP": "lifecycle"} | changes
-
-
-async def post(http: aiohttp.ClientSession, environment: Environment, port: str) -> int:
-    url = f"http://127.0.0.1:{port}/webhooks/meta"
-    async with http.post(url, data=BODY, headers=environment.signed(BODY)) as answer:
-        return answer.status
 
 
 @pytest.mark.parametrize(
