@@ -47,5 +47,6 @@ def test_what_is_personal_or_secret_is_found(directory: Path, told: str, name: s
 
 def test_what_services_write_and_what_others_do_is_passed_over(directory: Path) -> None:
     (directory / "ingest.log").write_text(QUIET)
-    (directory / "postgres.log").write_text("wamid.A")
+    for name in ("postgres.log", "broker-1.log", "00000000000000000000.log"):
+        (directory / name).write_text("wamid.A")
     assert leaks(directory) == []
