@@ -4,8 +4,13 @@ import asyncio
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+import structlog
+
 # So much later than its time a task ends at most.
 INTERVAL_SECONDS: Final = 0.1
+
+
+log = structlog.get_logger(__name__)
 
 
 class Limited(Protocol):
@@ -37,8 +42,11 @@ class Deadlines:
         now = loop.time()
         for deadline in [deadline for deadline in self._running if deadline.at <= now]:
             self.remove(deadline)
-            # One that fails takes no other with it.
-            loop.call_soon(deadline.pass_)
+            # At once, or its block could be over by then. One that fails takes no other with it.
+            try:
+                deadline.pass_()
+            except Exception:
+                log.exception("deadline_failed")
         self._looking = bool(self._running)
         if self._looking:
             loop.call_later(INTERVAL_SECONDS, self._look)

@@ -45,7 +45,7 @@ def allow_connections() -> None:
 def most_connections() -> int:
     """Give what this process may have, so that there are always files for the rest of it."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return CONNECTIONS if soft < 0 else min(CONNECTIONS, soft - FURTHER_FILES)
+    return CONNECTIONS if soft < 0 else min(CONNECTIONS, max(soft - FURTHER_FILES, soft // 2))
 
 
 class TooLargeError(Exception):

@@ -87,3 +87,16 @@ async def test_nothing_is_looked_at_when_nothing_runs() -> None:
         return not deadlines._looking
 
     await eventually(at_rest)
+
+
+async def test_one_that_fails_takes_no_other_with_it() -> None:
+    class Failing:
+        at = 0.0
+
+        def pass_(self) -> None:
+            raise RuntimeError
+
+    deadlines = Deadlines()
+    deadlines.add(Failing())
+    with pytest.raises(TimeoutError), Deadline(deadlines, 0.2):
+        await forever()
