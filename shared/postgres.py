@@ -8,8 +8,8 @@ import asyncpg
 # A new connection; the server is near.
 CONNECT_DEADLINE_SECONDS: Final = 5.0
 
-# Whatever asyncpg raises.
-ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+# Whatever asyncpg raises; InternalClientError where a session was terminated and it has not read that to the end.
+ERRORS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 # SQLSTATE classes of outages: connection, resources (disk full, too many clients), operator intervention (shutdown,
 # statement timeout), system errors.
 OUTAGE_CLASSES: Final = frozenset({"08", "53", "57", "58"})
@@ -30,7 +30,7 @@ def passes(error: BaseException) -> bool:
         sqlstate = str(error.sqlstate)
         return sqlstate[:2] in OUTAGE_CLASSES or sqlstate in REPEATABLE
     # asyncpg raises InterfaceError where a connection closed under it, and as a ValueError for what it cannot encode.
-    return isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError) and not isinstance(error, ValueError)
+    return isinstance(error, ERRORS) and not isinstance(error, ValueError)
 
 
 def refuses(error: BaseException) -> bool:

@@ -130,7 +130,7 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
     except KafkaError as error:
         sys.stderr.write(f"status_service: Kafka refused the request: {error}\n")
         raise SystemExit(1) from None
-    except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+    except postgres.ERRORS as error:
         if not postgres.passes(error):
             raise
         # Of the system: a server that is away, or a port that another process has.

@@ -77,8 +77,9 @@ class Database:
         async with self._pool.acquire(timeout=postgres.CONNECT_DEADLINE_SECONDS) as session:
             try:
                 yield session
-            except (TimeoutError, asyncio.CancelledError):
-                # Whoever uses it next would wait, without a deadline, for the server to confirm that it cancelled.
+            except (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError):
+                # Whoever uses it next would wait, without a deadline, for the server to confirm that it cancelled; or
+                # would find it as confused as it is.
                 session.terminate()
                 raise
 
@@ -90,7 +91,7 @@ class Database:
             await transaction.start()
             try:
                 yield session
-            except (TimeoutError, asyncio.CancelledError):
+            except (TimeoutError, asyncio.CancelledError, asyncpg.InternalClientError):
                 # The server does not answer, or nobody waits for it: the session's end undoes everything.
                 raise
             except BaseException:
@@ -114,7 +115,7 @@ async def connected(database_url: str) -> AsyncIterator[Database]:
     )
     try:
         pool: asyncpg.Pool = await attempts(_pool, database_url)
-    except (asyncpg.PostgresError, OSError, asyncpg.InterfaceError) as error:
+    except postgres.ERRORS as error:
         raise DatabaseUnavailableError(f"PostgreSQL: {str(error) or type(error).__name__}") from None
     try:
         yield Database(pool)

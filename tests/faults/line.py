@@ -1,4 +1,4 @@
-"""A line to a server that can go dead: nothing passes any more, and the client is not told."""
+"""A line to a server that can go dead, when nothing passes and the client is not told, or that hides a farewell."""
 
 import asyncio
 import contextlib
@@ -12,8 +12,9 @@ CHUNK_BYTES = 65536
 
 
 class Line:
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, farewell: bool) -> None:
         self._port = port
+        self._farewell = farewell
         self._own_port = 0
         # The readers too: a connection whose reader is forgotten is closed.
         self._clients: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
@@ -22,8 +23,9 @@ class Line:
 
     @classmethod
     @contextlib.asynccontextmanager
-    async def to(cls, port: int) -> AsyncIterator[Self]:
-        line = cls(port)
+    async def to(cls, port: int, *, farewell: bool = True) -> AsyncIterator[Self]:
+        """Without a farewell nobody hears that the other end has closed the connection."""
+        line = cls(port, farewell=farewell)
         server = await asyncio.start_server(line._connect, LOOPBACK, 0)
         line._own_port = server.sockets[0].getsockname()[1]
         try:
@@ -60,14 +62,14 @@ class Line:
             return
         self._servers.append((from_server, to_server))
         for reader, writer in ((from_client, to_server), (from_server, to_client)):
-            pump = asyncio.create_task(_pump(reader, writer))
+            pump = asyncio.create_task(self._pump(reader, writer))
             self._pumps.add(pump)
             pump.add_done_callback(self._pumps.discard)
 
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(CHUNK_BYTES):
-            writer.write(data)
-            await writer.drain()
-    writer.close()
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK_BYTES):
+                writer.write(data)
+                await writer.drain()
+        if self._farewell:
+            writer.close()
