@@ -14,7 +14,7 @@ OTHERS: Final = re.compile(r"\d+|(broker|error|kafka|postgres|simulator|webhooks
 # A person's, and a business's, in Meta's examples.
 PERSONAL: Final = frozenset(
     {
-        "body", "caption", "display_phone_number", "from", "invite_link", "name", "participant_recipient_id",
+        "body", "display_phone_number", "from", "invite_link", "name", "participant_recipient_id",
         "phone_number", "recipient_id", "recipient_participant_id", "recipient_participant_user_id",
         "recipient_user_id", "to", "user_id", "username", "verified_name", "wa_id",
     }

@@ -54,6 +54,13 @@ async def test_a_replaced_secret_counts_without_a_restart(
     given, secrets, tokens = from_files(environment, tmp_path, WORKERS=workers)
     port = given["PORT"]
     async with running("ingest_service", tmp_path / "ingest.log", http, **given) as service:
+        log_file = tmp_path / "ingest.log"
+
+        async def all_started() -> bool:
+            return log_file.read_text().count('"started"') == int(workers)
+
+        # A worker that starts later would begin with the new ones.
+        await eventually(all_started)
         assert await signed_with(http, port, OLD) == 200
         assert await signed_with(http, port, NEW) == 401
         secrets.write_text(f"{NEW}, {OLD}\n")
@@ -61,7 +68,7 @@ async def test_a_replaced_secret_counts_without_a_restart(
         service.process.send_signal(signal.SIGHUP)
 
         async def new_everywhere() -> bool:
-            return (tmp_path / "ingest.log").read_text().count('"secrets_replaced"') == int(workers)
+            return log_file.read_text().count('"secrets_replaced"') == int(workers)
 
         await eventually(new_everywhere)
         # A connection each, so that every worker is asked.
@@ -72,10 +79,10 @@ async def test_a_replaced_secret_counts_without_a_restart(
         assert await signed_with(http, port, OLD) == 200
         assert await verified(http, port, "token-of-yesterday") == 403
         matched = await metric(http, service, "ingest_signatures_total")
-        # One more with the old secret was its first and only one.
+        # The first one with the old secret was when it stood in the first place.
         assert matched == {'{secret="0"}': 10, '{secret="1"}': 1}
         assert service.process.returncode is None
-    log = (tmp_path / "ingest.log").read_text()
+    log = log_file.read_text()
     assert OLD not in log
     assert NEW not in log
     assert "token-of" not in log
