@@ -4,10 +4,12 @@ A plain ASGI endpoint. Whatever can be refused from the headers is refused befor
 with a valid signature is never refused for its contents.
 """
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from time import monotonic, perf_counter
+from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +21,9 @@ from ingest_service.signature import SignatureFault, matching_secret, presented
 from shared.envelope import split
 from shared.publisher import NotPublishedError, Publisher
 from shared.raw import rfc3339_now
+
+# Who is refused is to hear it within 100 ms.
+PLACE_SECONDS: Final = 0.05
 
 
 class Outcome(Enum):
@@ -64,7 +69,7 @@ class Receiver:
         self._deadlines = Deadlines()
         self._publisher = publisher
         self._limits = limits
-        self._publishing = 0
+        self._places = asyncio.Semaphore(limits.requests_in_flight)
         self._bytes = 0
 
     def use(self, secrets: Sequence[bytes]) -> None:
@@ -157,14 +162,26 @@ class Receiver:
             metrics.SIGNATURE_FAULTS.labels(SignatureFault.MISMATCH).inc()
             return Outcome.SIGNATURE_REFUSED
         self._signatures[position].inc()
-        # Only what is signed counts, so that strangers cannot take the places of those who can sign.
-        if self._publishing >= self._limits.requests_in_flight:
+        # Only what is signed takes a place, so that strangers cannot take those of who can sign.
+        if not await self._has_place():
             return Outcome.OVERLOADED
-        self._publishing += 1
         try:
             await self._publisher.publish(split(body, rfc3339_now()))
         except NotPublishedError:
             return Outcome.NOT_PUBLISHED
         finally:
-            self._publishing -= 1
+            self._places.release()
         return Outcome.ACKNOWLEDGED
+
+    async def _has_place(self) -> bool:
+        """Take a place, or wait for one for a moment and say that there is none.
+
+        Refusing at once would be most of the work when there is too much of it: what is refused comes back at once.
+        """
+        if not self._places.locked():
+            return await self._places.acquire()
+        try:
+            async with asyncio.timeout(PLACE_SECONDS):
+                return await self._places.acquire()
+        except TimeoutError:
+            return False

