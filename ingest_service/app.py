@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ingest_service import metrics
 from ingest_service.answers import Refusal
 from ingest_service.client_identity import ClientIdentity
+from ingest_service.header_limits import PLACES, WEBHOOK_PATH
 from ingest_service.receiver import Limits, Receiver
 from ingest_service.rotation import Rotation, Secrets
 from ingest_service.settings import IngestSettings
@@ -29,7 +30,6 @@ from shared.publisher import Publisher
 from shared.settings import read_or_exit
 from shared.topics import RAW_TOPICS
 
-WEBHOOK_PATH: Final = "/webhooks/meta"
 # So many objects more than were freed call for the collector: more than 2,000 webhooks in flight are made of. With the
 # default of 700, looking through them again and again took a third of the processor time.
 GARBAGE_AT: Final = 100_000
@@ -47,12 +47,12 @@ def create() -> ASGIApp:
         body_seconds=settings.body_timeout,
         body_pause_seconds=min(settings.body_pause_timeout, settings.body_timeout),
         publish_seconds=settings.publish_timeout,
-        requests_in_flight=settings.max_requests_in_flight,
         bytes_in_flight=settings.max_bytes_in_flight,
     )
     identity = ClientIdentity(settings.trusted_proxies, settings.client_cn) if settings.trusted_proxies else None
     secrets = Secrets.of(settings)
-    receiver = Receiver(secrets.app_secrets, publisher, limits, identity)
+    PLACES.open(settings.max_requests_in_flight)
+    receiver = Receiver(secrets.app_secrets, publisher, limits, PLACES, identity)
     verification = Verification(secrets.verify_tokens, _further_tokens(settings))
 
     def use(replaced: Secrets) -> None:

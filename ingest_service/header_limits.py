@@ -13,6 +13,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from ingest_service import metrics
 from ingest_service.deadlines import Deadlines
+from ingest_service.places import Places
+from ingest_service.receiver import Outcome
 
 # Meta's headers are below 1 KB; a proxy in front adds some.
 HEADER_BYTES: Final = 16 * 1024
@@ -26,8 +28,14 @@ CONNECTIONS: Final = 10_000
 # Beside them: Kafka's, PostgreSQL's, the internal listener's, and files.
 FURTHER_FILES: Final = 500
 
+WEBHOOK_PATH: Final = "/webhooks/meta"
+
 # Of a worker: its event loop is the only one.
+PLACES: Final = Places()
 _deadlines: Final = Deadlines()
+
+OVERLOADED: Final = Outcome.OVERLOADED
+TURNED_AWAY: Final = STATUS_LINE[OVERLOADED.status] + b"".join(b"%b: %b\r\n" % header for header in OVERLOADED.headers)
 
 
 def allow_connections() -> None:
@@ -74,6 +82,7 @@ class LimitedProtocol(HttpToolsProtocol):
     _begun = 0
     _large_piece = False
     _too_large = False
+    _turned_away = False
     # Those whose turn has not come, but the last.
     _earlier: tuple[RequestResponseCycle, ...] = ()
 
@@ -101,6 +110,10 @@ class LimitedProtocol(HttpToolsProtocol):
         self._begun = 0
         self._large_piece = len(data) > HEADER_BYTES
         super().data_received(data)
+        if self._turned_away:
+            self._turn_away(b"connection: close\r\n")
+            self.transport.close()
+            return
         # Between two requests there may be empty lines, for which uvicorn forgets its own timer.
         if self._in_headers or not self._answering:
             if self.scope is before or (was_idle and self._begun <= 1):
@@ -125,10 +138,25 @@ class LimitedProtocol(HttpToolsProtocol):
         if self._large_piece and self._header_bytes() > HEADER_BYTES:
             self._too_large = True
             raise TooLargeError
+        if PLACES.are_taken and not self._answering and self._is_webhook():
+            self._turned_away = True
+            return
         if self._answering:
             self._earlier = (*(cycle for cycle in self._earlier if not cycle.response_complete), self.cycle)
         super().on_headers_complete()
         self.headers = _Dropped()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._turned_away:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if self._turned_away:
+            self._turn_away(b"")
+            # The connection is good for the next one.
+            self.on_response_complete()
+        else:
+            super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP, and what the callbacks above have raised for."""
@@ -149,6 +177,18 @@ class LimitedProtocol(HttpToolsProtocol):
     def _answering(self) -> bool:
         # Before its first request a connection has no cycle, whatever uvicorn's annotation says.
         return self.cycle is not None and not self.cycle.response_complete  # type: ignore[redundant-expr]
+
+    def _is_webhook(self) -> bool:
+        return self.url == WEBHOOK_PATH.encode() and self.parser.get_method() == b"POST"
+
+    def _turn_away(self, header: bytes) -> None:
+        """Refuse a webhook unread and unverified: the application would take three times as long to say the same.
+
+        Where too much comes, refusing it would be all that there is time for.
+        """
+        self._turned_away = False
+        OVERLOADED.counter.inc()
+        self.transport.write(TURNED_AWAY + header + b"\r\n" + OVERLOADED.text)
 
     def _header_bytes(self) -> int:
         return len(self.url) + sum(len(name) + len(value) for name, value in self.headers)

@@ -4,12 +4,10 @@ A plain ASGI endpoint. Whatever can be refused from the headers is refused befor
 with a valid signature is never refused for its contents.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from time import monotonic, perf_counter
-from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -17,13 +15,11 @@ from ingest_service import metrics
 from ingest_service.answers import CLOSE, headers_of, linger
 from ingest_service.client_identity import ClientIdentity
 from ingest_service.deadlines import Deadline, Deadlines
+from ingest_service.places import Places
 from ingest_service.signature import SignatureFault, matching_secret, presented
 from shared.envelope import split
 from shared.publisher import NotPublishedError, Publisher
 from shared.raw import rfc3339_now
-
-# Who is refused is to hear it within 100 ms.
-PLACE_SECONDS: Final = 0.05
 
 
 class Outcome(Enum):
@@ -48,13 +44,12 @@ class Outcome(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one worker takes: bytes of a body, seconds, webhooks at once for Kafka, bytes of all bodies at once."""
+    """What one worker takes: bytes of a body, seconds, bytes of all bodies at once."""
 
     body_bytes: int
     body_seconds: float
     body_pause_seconds: float
     publish_seconds: float
-    requests_in_flight: int
     bytes_in_flight: int
 
 
@@ -62,14 +57,19 @@ class Receiver:
     """Answers `POST /webhooks/meta`."""
 
     def __init__(
-        self, secrets: Sequence[bytes], publisher: Publisher, limits: Limits, identity: ClientIdentity | None
+        self,
+        secrets: Sequence[bytes],
+        publisher: Publisher,
+        limits: Limits,
+        places: Places,
+        identity: ClientIdentity | None,
     ) -> None:
         self.use(secrets)
         self._identity = identity
         self._deadlines = Deadlines()
         self._publisher = publisher
         self._limits = limits
-        self._places = asyncio.Semaphore(limits.requests_in_flight)
+        self._places = places
         self._bytes = 0
 
     def use(self, secrets: Sequence[bytes]) -> None:
@@ -163,25 +163,12 @@ class Receiver:
             return Outcome.SIGNATURE_REFUSED
         self._signatures[position].inc()
         # Only what is signed takes a place, so that strangers cannot take those of who can sign.
-        if not await self._has_place():
+        if not self._places.take():
             return Outcome.OVERLOADED
         try:
             await self._publisher.publish(split(body, rfc3339_now()))
         except NotPublishedError:
             return Outcome.NOT_PUBLISHED
         finally:
-            self._places.release()
+            self._places.leave()
         return Outcome.ACKNOWLEDGED
-
-    async def _has_place(self) -> bool:
-        """Take a place, or wait for one for a moment and say that there is none.
-
-        Refusing at once would be most of the work when there is too much of it: what is refused comes back at once.
-        """
-        if not self._places.locked():
-            return await self._places.acquire()
-        try:
-            async with asyncio.timeout(PLACE_SECONDS):
-                return await self._places.acquire()
-        except TimeoutError:
-            return False
