@@ -23,7 +23,7 @@ from tests.integration.kafka_records import each
 from tests.integration.processes import Service, free_port, running
 from tests.simulator.http_client import Poster
 
-INPUTS = int(os.environ.get("FUZZ_INPUTS", "4000"))
+INPUTS = int(os.environ.get("FUZZ_INPUTS", "2000"))
 SEED = os.environ.get("FUZZ_SEED", "1")
 WARM_UP = 5
 TIMES_AS_LARGE = 1.1
@@ -73,7 +73,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contents=st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 async def test_a_signed_body_is_taken_whatever_it_says(target: Target, contents: bytes) -> None:
     async with Poster(target.url, {}, 1, ANSWER_SECONDS) as poster:
@@ -83,7 +83,7 @@ async def test_a_signed_body_is_taken_whatever_it_says(target: Target, contents:
 TOKEN = st.text("abcXYZ-256:= \t\x00\x7fé", max_size=40).map(lambda text: text.encode("latin-1"))
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=TOKEN | st.just(b"X-Hub-Signature-256"), value=TOKEN | st.binary(max_size=80))
 async def test_a_header_of_a_stranger_is_refused(target: Target, name: bytes, value: bytes) -> None:
     lines = [

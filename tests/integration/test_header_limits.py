@@ -98,6 +98,7 @@ async def test_who_says_nothing_or_too_little_has_its_time(environment: Environm
     assert HEADER_SECONDS <= seconds < HEADER_SECONDS + LATER_SECONDS
 
 
+@pytest.mark.slow
 async def test_headers_in_pieces_are_read_and_an_idle_connection_is_kept(environment: Environment) -> None:
     parts = urlsplit(environment["INGEST_URL"])
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)

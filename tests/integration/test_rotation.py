@@ -47,7 +47,7 @@ async def metric(http: aiohttp.ClientSession, service: Service, name: str) -> di
     return {labels: float(value) for labels, value in lines}
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("workers", ["1", pytest.param("2", marks=pytest.mark.slow)])
 async def test_a_replaced_secret_counts_without_a_restart(
     environment: Environment, http: aiohttp.ClientSession, tmp_path: Path, workers: str
 ) -> None:
