@@ -63,9 +63,13 @@ def obvious() -> ASGIApp:
     return Starlette(routes=[Route("/webhooks/meta", webhook, methods=["POST"])], lifespan=lifespan)
 
 
+# As the receiver is served, but by uvicorn's own protocol: without limits, as one would write it first.
+PLAIN = SERVER | {"http": "httptools"}
+
+
 def main() -> None:
     application = {"bare": lambda: bare, "obvious": obvious}[sys.argv[1]]()
-    uvicorn.run(application, host=os.environ["HOST"], port=int(os.environ["PORT"]), lifespan="auto", **SERVER)
+    uvicorn.run(application, host=os.environ["HOST"], port=int(os.environ["PORT"]), lifespan="auto", **PLAIN)
 
 
 if __name__ == "__main__":
