@@ -15,7 +15,7 @@ from tests.simulator.http_client import Poster
 SECRET = "a-secret-of-the-fuzz-run"
 AT_ONCE = 32
 # One in so many inputs is a stranger's: each is a connection of its own.
-STRANGERS = 10
+STRANGERS = 4
 # A receiver that is busy may ask for that.
 TRIES = 20
 ANSWER_SECONDS = 20.0
