@@ -13,7 +13,7 @@ from typing import Any, Final, NoReturn
 import uvicorn
 from uvicorn.supervisors import Multiprocess
 
-from ingest_service.header_limits import UNREAD_SECONDS, LimitedProtocol, allow_connections
+from ingest_service.protocol import UNREAD_SECONDS, LimitedProtocol, allow_connections
 from ingest_service.settings import IngestSettings
 from shared import kafka, logs
 from shared.settings import read_or_exit

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from ingest_service import metrics
 from ingest_service.answers import Refusal
 from ingest_service.client_identity import ClientIdentity
-from ingest_service.header_limits import PLACES, WEBHOOK_PATH
+from ingest_service.protocol import PLACES, WEBHOOK_PATH
 from ingest_service.receiver import Limits, Receiver
 from ingest_service.rotation import Rotation, Secrets
 from ingest_service.settings import IngestSettings

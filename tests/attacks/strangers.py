@@ -6,12 +6,11 @@ they are sent away; bodies of 3 MB without a pause.
 
 import asyncio
 import contextlib
-import itertools
 import sys
 
 import uvloop
 
-from ingest_service.header_limits import allow_connections
+from ingest_service.protocol import allow_connections
 
 WRONG_SIGNATURES_A_SECOND = 1000
 # In groups: one timer a webhook would be most of the work.
@@ -66,7 +65,7 @@ async def slow(port: int, number: int) -> None:
 
 async def large(port: int) -> None:
     request = HEAD % LARGE + b" " * LARGE
-    for _ in itertools.count():
+    while True:
         await ask(port, request)
 
 

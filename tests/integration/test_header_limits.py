@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 import pytest
 
-from ingest_service.header_limits import HEADER_BYTES, HEADER_SECONDS
+from ingest_service.protocol import HEADER_BYTES, HEADER_SECONDS
 from tests.integration.environment import Environment
 from tests.integration.own_services import BODY, settings
 from tests.integration.processes import Service, running

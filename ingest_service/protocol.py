@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with limits for what comes before a body, which uvicorn's parser does not have.
+"""uvicorn's HTTP protocol with the limits that it does not have: for connections, headers, and webhooks at once.
 
 Whoever connects and says nothing, or says it byte by byte, or never ends its headers, is sent away.
 """

@@ -8,8 +8,8 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from ingest_service import header_limits
-from ingest_service.header_limits import LimitedProtocol
+from ingest_service import protocol
+from ingest_service.protocol import LimitedProtocol
 from tests.integration.processes import free_port
 from tests.waiting import DEADLINE_SECONDS, eventually
 
@@ -26,7 +26,7 @@ class Server(uvicorn.Server):
 
 @pytest.fixture
 async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
-    monkeypatch.setattr(header_limits, "CONNECTIONS", 2)
+    monkeypatch.setattr(protocol, "CONNECTIONS", 2)
     port = free_port()
     config = uvicorn.Config(
         Starlette(), host="127.0.0.1", port=port, http=LimitedProtocol, ws="none", lifespan="off", log_config=None
