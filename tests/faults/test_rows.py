@@ -22,7 +22,7 @@ from tests.simulator.statuses import Status
 from tests.waiting import eventually
 
 LOCKED_ROWS = 20
-# What is applied meanwhile does not wait for what is locked: half a second for the lock, and a batch.
+# What is applied meanwhile does not wait for what is locked: half a second at most for a lock, and a batch.
 BESIDE_LOCKS_SECONDS = 5.0
 # A sweep finds within 5 s what was locked.
 ADOPTED_SECONDS = 15.0
