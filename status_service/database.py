@@ -30,10 +30,11 @@ CLOSE_DEADLINE_SECONDS: Final = 2.0
 # for the probe.
 CONNECTIONS: Final = 9
 
-# Namespaces of advisory locks: a session that owns outbox entries, a campaign that is recounted, or published.
+# Namespaces of advisory locks: a session that owns outbox entries, a campaign that is recounted, published, or counted.
 OUTBOX_LOCKS: Final = 7077_0001
 RECOUNT_LOCKS: Final = 7077_0002
 CAMPAIGN_LOCKS: Final = 7077_0003
+COUNT_LOCKS: Final = 7077_0004
 
 SESSION: Final = {
     "application_name": "status_service",

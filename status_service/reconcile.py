@@ -27,11 +27,13 @@ FORGET: Final = postgres.read_statement(__file__, "forget_changes")
 DRIFT: Final = postgres.read_statement(__file__, "drift")
 RECOUNT: Final = postgres.read_statement(__file__, "recount")
 FORGET_DELETED: Final = postgres.read_statement(__file__, "forget_deleted")
-LOCK: Final = "SELECT pg_try_advisory_xact_lock($1, hashtext($2))"
+LOCK: Final = "SELECT pg_try_advisory_xact_lock($1, hashtext($2)), set_config('lock_timeout', $3, true)"
 
 # A campaign is recounted at most this long after its time has come.
 PAUSE_SECONDS: Final = 2.0
 AT_ONCE: Final = 100
+# Longer than others wait for a lock: it holds nothing meanwhile that the platform could want.
+CAMPAIGN_DEADLINE: Final = "500ms"
 MESSAGES_AT_ONCE: Final = 5000
 # Another session holds the campaign: its turn comes again.
 BUSY: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -102,7 +104,7 @@ class Reconciler:
         if repaired is None:
             return None
         async with self._database.transaction() as session:
-            if not await session.fetchval(LOCK, RECOUNT_LOCKS, str(campaign)):
+            if not await session.fetchval(LOCK, RECOUNT_LOCKS, str(campaign), CAMPAIGN_DEADLINE):
                 return None
             await session.execute(FORGET, campaign)
             row = await session.fetchrow(DRIFT, campaign)

@@ -1,18 +1,16 @@
 """The PostgreSQL side: in one transaction, rows are merged and counted, and their events go into the outbox."""
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from time import monotonic
 from typing import Any, Final
 from uuid import UUID
 
 from shared import postgres
 from status_service.batch import Told
 from status_service.counts import Change, differences
-from status_service.database import Database, Session
+from status_service.database import COUNT_LOCKS, Database, Session
 from status_service.events import Entry, ProvenRow, WrittenRow, proven_row, unmatched_event
 
 MERGE: Final = postgres.read_statement(__file__, "merge")
@@ -20,7 +18,6 @@ MERGE_UNLOCKED: Final = MERGE.replace("FOR NO KEY UPDATE OF message", "FOR NO KE
 CLAIM: Final = postgres.read_statement(__file__, "claim")
 CLAIM_UNLOCKED: Final = CLAIM.replace("FOR NO KEY UPDATE OF message", "FOR NO KEY UPDATE OF message SKIP LOCKED")
 BUSY_CAMPAIGNS: Final = postgres.read_statement(__file__, "busy_campaigns")
-TRY_CAMPAIGNS: Final = postgres.read_statement(__file__, "try_campaigns")
 ROWS_OF_MESSAGES: Final = postgres.read_statement(__file__, "rows_of_messages")
 PARK: Final = postgres.read_statement(__file__, "park")
 COUNT: Final = postgres.read_statement(__file__, "count")
@@ -29,10 +26,6 @@ ADD_TO_OUTBOX: Final = postgres.read_statement(__file__, "add_to_outbox")
 
 # Statuses of a number that is not ours: other systems on the account send from it, and no row will come.
 FOREIGN_TTL_SECONDS: Final = 15 * 60
-# Campaigns are asked for again and again for so long, and only then waited for, which is a matter of a tenth of a
-# second. Together less than the second after which the platform's sessions look for deadlocks.
-TRY_CAMPAIGNS_SECONDS: Final = 0.4
-TRY_CAMPAIGNS_PAUSE_SECONDS: Final = 0.005
 
 
 class Locks(Enum):
@@ -110,7 +103,7 @@ class Store:
         events = [unmatched_event(entry) for entry in parked if entry["message_id"] in gone]
         pending = await add_to_outbox(session, Entry(proven, events)) if proven or events else None
         # Last, so that the campaign's row, which all consumers want, is locked for the shortest time.
-        campaigns = await _count(session, rows)
+        campaigns = await _count(session, rows, locks)
         return Applied(
             written=frozenset(row.id for _, row in rows if row.written),
             unchanged=sum(not row.written for _, row in rows),
@@ -122,7 +115,7 @@ class Store:
 
     async def _busy_campaigns(self, session: Session, told: Told) -> list[UUID]:
         claims = [told.callback_ids[name] for name in told.evidence if name in told.callback_ids]
-        return [row[0] for row in await session.fetch(BUSY_CAMPAIGNS, list(told.evidence), claims)]
+        return [row[0] for row in await session.fetch(BUSY_CAMPAIGNS, list(told.evidence), claims, COUNT_LOCKS)]
 
     async def _merge(
         self, session: Session, told: Told, locks: Locks, busy: list[UUID]
@@ -187,7 +180,7 @@ async def _proven(session: Session, told: Told, rows: Sequence[tuple[str, Writte
     return [proven_row(name, told.evidence[name].said, row, *owners[row.campaign_id]) for name, row in proven]
 
 
-async def _count(session: Session, rows: Sequence[tuple[str, WrittenRow]]) -> frozenset[UUID]:
+async def _count(session: Session, rows: Sequence[tuple[str, WrittenRow]], locks: Locks) -> frozenset[UUID]:
     """Give the campaigns that were written."""
     changes: list[Change] = [(row.campaign_id, row.status_before, row.status) for _, row in rows]
     # Also of campaigns whose rows said it all already: their first status moves them on.
@@ -195,20 +188,9 @@ async def _count(session: Session, rows: Sequence[tuple[str, WrittenRow]]) -> fr
     if not counts:
         return frozenset()
     touched = {row.campaign_id for _, row in rows if row.written}
-    names, rows_written = list(counts), [name in touched for name in counts]
-    await _try_campaigns(session, names, rows_written)
     columns = (list(column) for column in zip(*counts.values(), strict=True))
-    written = await session.fetch(COUNT, names, *columns, rows_written)
+    rows_written = [name in touched for name in counts]
+    # Where locked rows are skipped, the campaigns are locked already.
+    queue = COUNT_LOCKS if locks is Locks.WAIT else None
+    written = await session.fetch(COUNT, list(counts), *columns, rows_written, queue)
     return frozenset(row[0] for row in written)
-
-
-async def _try_campaigns(session: Session, names: list[UUID], rows_written: list[bool]) -> None:
-    """Lock what is to be counted, without a wait that PostgreSQL knows of.
-
-    We hold rows by now. Queueing for a campaign behind one session of the platform, while another that holds it comes
-    to want our rows, would close a circle in which the first one is the victim (seen once in a play of the fault
-    tests).
-    """
-    ends = monotonic() + TRY_CAMPAIGNS_SECONDS
-    while await session.fetchval(TRY_CAMPAIGNS, names, rows_written) and monotonic() < ends:  # noqa: ASYNC110 -- no event
-        await asyncio.sleep(TRY_CAMPAIGNS_PAUSE_SECONDS)

@@ -1,11 +1,18 @@
--- Locks the campaigns of these messages that nobody else has locked, and gives the others. Never waits.
+-- Locks the campaigns of these messages that nobody but another session of ours has locked, and gives the others.
 -- The index on message ids has none that are empty.
-WITH touched AS (
+WITH touched AS MATERIALIZED (
     SELECT campaign_id FROM message_logs WHERE message_id = ANY ($1::text[]) AND message_id <> ''
     UNION
     SELECT campaign_id FROM message_logs WHERE id = ANY ($2::uuid[])
 ),
+queued AS MATERIALIZED (
+    SELECT prime_sms_lock_campaigns($3, ARRAY(SELECT campaign_id FROM touched), interval '0')
+),
 locked AS (
-    SELECT id FROM campaign_logs WHERE id IN (SELECT campaign_id FROM touched) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT campaign.id
+    FROM queued CROSS JOIN campaign_logs AS campaign
+    WHERE campaign.id IN (SELECT campaign_id FROM touched)
+    ORDER BY campaign.id
+    FOR NO KEY UPDATE OF campaign SKIP LOCKED
 )
 SELECT campaign_id FROM touched WHERE campaign_id NOT IN (SELECT id FROM locked);

@@ -4,8 +4,26 @@
 -- stay, so that it is recounted: the platform may have set those rows without counting them.
 -- Rows are locked in the order of their ids, after the message rows, so that consumers never deadlock; what is
 -- compared and added to is the locked row, which is newer than the statement's snapshot where the lock was waited for.
--- The lock is no stronger than an update's, so that it never waits for a platform that is inserting messages.
-WITH locked AS (
+-- The lock is no stronger than an update's, so that it never waits for a platform that is inserting messages. Unless they
+-- are locked already ($7 is NULL), campaigns are first asked for (migration 0016), in this statement: with a statement
+-- more the campaign would be held through another turn of our event loop, and others' batches wait for it.
+WITH asked AS MATERIALIZED (
+    SELECT
+        CASE
+            WHEN $7::integer IS NOT NULL THEN
+                prime_sms_lock_campaigns(
+                    $7,
+                    ARRAY(
+                        SELECT campaign.id
+                        FROM unnest($1::uuid[], $6::boolean[]) AS difference (campaign_id, rows_written)
+                        JOIN campaign_logs AS campaign ON campaign.id = difference.campaign_id
+                        WHERE difference.rows_written OR campaign.status IS NULL OR campaign.status = 'pending'
+                    ),
+                    interval '200 ms'
+                )
+        END
+),
+locked AS (
     SELECT
         campaign.id,
         campaign.total_recipients,
@@ -21,6 +39,7 @@ WITH locked AS (
         campaign.read_count + difference.read_count AS new_read_count
     FROM unnest($1::uuid[], $2::integer[], $3::integer[], $4::integer[], $5::integer[], $6::boolean[])
         AS difference (campaign_id, successful_sends, failed_sends, delivered_count, read_count, rows_written)
+    CROSS JOIN asked
     JOIN campaign_logs AS campaign ON campaign.id = difference.campaign_id
     -- A replay touches campaigns without changing them: they are not even locked.
     WHERE difference.rows_written OR campaign.status IS NULL OR campaign.status = 'pending'

@@ -33,6 +33,7 @@ def test_a_table_that_stays_locked_ends_the_run_with_a_reason(hand_made_database
         "0013.changed_campaigns",
         "0014.message_triggers",
         "0015.campaign_revision_trigger",
+        "0016.lock_campaigns",
     )
 
 

@@ -31,7 +31,7 @@ async def test_a_session_does_not_keep_a_plan_for_ever(urls: Database, monkeypat
     ("statement", "parameters"),
     [
         (MERGE, [["wamid.A"], [1], [None], [None], [None], [None], [None], []]),
-        (BUSY_CAMPAIGNS, [["wamid.A"], []]),
+        (BUSY_CAMPAIGNS, [["wamid.A"], [], 1]),
         (CLAIM, [["wamid.A"], [UUID(int=1)], []]),
         (ROWS_OF_MESSAGES, [["wamid.A"], [], []]),
         (FOUND, [[], [], 1]),

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from status_service import database as databases
+from status_service import reconcile
 from status_service.database import Session
 from status_service.merge import of_delivered, of_failed, of_read, of_sent
 from status_service.reconcile import DRIFT, RECOUNT, Reconciler
@@ -42,7 +43,7 @@ FOREIGN_WRITES = {
 @pytest.fixture
 async def patient_service(urls: Database, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Unpublished]:
     """Connect as status_service that waits for locks until the test is done with them, on a busy machine too."""
-    monkeypatch.setitem(databases.SESSION, "lock_timeout", "30s")
+    monkeypatch.setattr(reconcile, "CAMPAIGN_DEADLINE", "30s")
     async with unpublished(urls.status_service) as opened:
         yield opened
 
