@@ -79,11 +79,45 @@ GRANT
   UPDATE (status, successful_sends, failed_sends, delivered_count, read_count, revision, recounted_at, recounted_revision)
   ON campaign_logs TO status_service;
 
--- status_service tells the numbers that are ours from others on the same account.
-GRANT SELECT (phone_number_id) ON whatsapp_numbers TO status_service;
+-- status_service tells the numbers that are ours from others on the same account, finds the one that Meta speaks of, and writes
+-- what it says.
+GRANT
+  SELECT (
+    id, user_id, phone_number_id, phone_number, verified_name, throughput, messaging_limit, webhook_facts, webhook_facts_due_at
+  ),
+  UPDATE (verified_name, throughput, messaging_limit, webhook_facts, webhook_facts_due_at)
+  ON whatsapp_numbers TO status_service;
 
--- status_service tells the numbers that are ours from others, also where only the account names one.
-GRANT SELECT (whatsapp_number_id) ON user_business_info TO status_service;
+-- status_service tells the numbers that are ours from others, also where only the account names one; it knows accounts by Meta's
+-- id, and writes what Meta does to them.
+GRANT
+  SELECT (
+    id, user_id, whatsapp_number_id, waba_id, account_state, account_state_reason, account_state_since, account_state_until,
+    webhook_facts, webhook_facts_due_at
+  ),
+  UPDATE (
+    account_state, account_state_reason, account_state_since, account_state_until, webhook_facts, webhook_facts_due_at
+  )
+  ON user_business_info TO status_service;
+
+-- status_service finds the template that Meta speaks of, and writes what it says.
+GRANT
+  SELECT (
+    id, user_id, name, language, template_id, status, rejection_reason, whatsapp_response, quality_rating, category, webhook_facts,
+    webhook_facts_due_at
+  ),
+  UPDATE (
+    template_id, status, rejection_reason, whatsapp_response, quality_rating, category, webhook_facts, webhook_facts_due_at
+  )
+  ON templates TO status_service;
+
+-- The same in the cache.
+GRANT
+  SELECT (
+    id, phone_number_id, template_name, language, status, category, components, webhook_facts, webhook_facts_due_at
+  ),
+  UPDATE (status, category, components, webhook_facts, webhook_facts_due_at)
+  ON whatsapp_templates TO status_service;
 
 -- status_service parks statuses without a row, keeps its outbox, and takes the notes of campaigns that others changed.
 GRANT SELECT, INSERT, UPDATE, DELETE ON parked_statuses, status_outbox TO status_service;

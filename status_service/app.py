@@ -13,10 +13,13 @@ import structlog
 from shared import internal_listener, kafka, logs, postgres
 from shared.probe import Probe
 from shared.publisher import Publisher
-from shared.topics import EVENT_TOPICS, RAW_STATUS
+from shared.topics import CONSUMED_TOPICS, EVENT_TOPICS, RAW_ACCOUNT, RAW_STATUS, RAW_TEMPLATE
 from status_service import background, database, metrics, parking, reconcile
 from status_service.applier import Applier
 from status_service.campaigns import CampaignPublisher
+from status_service.changes import consumer as changes_loop
+from status_service.changes.consumer import ChangeConsumer
+from status_service.changes.store import ChangeStore
 from status_service.consumer import StatusConsumer
 from status_service.database import Database
 from status_service.dead_letters import Brake, DeadLetters
@@ -25,6 +28,7 @@ from status_service.parking import Sweep
 from status_service.reconcile import BackgroundReconciler, Reconciler
 from status_service.settings import CommandSettings, StatusSettings
 from status_service.store import Store, Unmatched
+from status_service.subscription import Subscription
 
 # A broker's election of a leader is over by then; what is not acknowledged is tried again.
 PUBLISH_TIMEOUT_SECONDS: Final = 5.0
@@ -60,7 +64,7 @@ class Parts:
 @contextlib.asynccontextmanager
 async def parts(settings: CommandSettings) -> AsyncIterator[Parts]:
     """Connect and wire. Raises KafkaUnavailableError, TopicsError, DatabaseUnavailableError."""
-    await kafka.check_topics(settings, [RAW_STATUS, *EVENT_TOPICS])
+    await kafka.check_topics(settings, [*CONSUMED_TOPICS, *EVENT_TOPICS])
     async with database.connected(str(settings.database_url)) as connected:
         publisher = Publisher(settings, EVENT_TOPICS, PUBLISH_TIMEOUT_SECONDS, metrics.PUBLISHER)
         store = Store(connected, settings.parked_ttl)
@@ -88,13 +92,24 @@ async def run(settings: StatusSettings) -> None:
     async with parts(settings) as wired:
         brake = Brake(settings.dead_letter_run, settings.dead_letter_share)
         applier = Applier(wired.store, wired.outbox, wired.campaigns, brake, Unmatched.PARK)
-        consumer = StatusConsumer(settings, applier, wired.dead_letters, brake)
+        statuses = Subscription(settings, settings.consumer_group, [RAW_STATUS])
+        consumer = StatusConsumer(statuses, settings.batch_size, applier, wired.dead_letters, brake)
+        # A group of its own, so that neither waits for the other.
+        changes = Subscription(settings, f"{settings.consumer_group}.changes", [RAW_TEMPLATE, RAW_ACCOUNT])
+        change_consumer = ChangeConsumer(
+            changes,
+            ChangeStore(wired.database),
+            wired.outbox,
+            wired.dead_letters,
+            Brake(settings.dead_letter_run, settings.dead_letter_share),
+        )
         probes = {
-            "broker": Probe("kafka", consumer.reachable, metrics.BROKER_REACHABLE),
+            "broker": Probe("kafka", statuses.reachable, metrics.BROKER_REACHABLE),
             "database": Probe("postgresql", wired.database.reachable, metrics.DATABASE_REACHABLE),
         }
         try:
-            await consumer.start()
+            await statuses.start()
+            await changes.start()
             # Before this a signal ends the process at once: there is nothing to finish.
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,9 +117,13 @@ async def run(settings: StatusSettings) -> None:
             async with internal_listener.serving(probes, settings.host, settings.internal_port):
                 log.info("started", internal_port=settings.internal_port)
                 beside = [probe.run() for probe in probes.values()] + _background(settings, wired)
+                beside += [
+                    change_consumer.run(),
+                    background.repeat("announced_changes", change_consumer.let_begin, changes_loop.PAUSE_SECONDS),
+                ]
                 await _beside(beside, consumer.run(stop))
         finally:
-            await consumer.stop()
+            await asyncio.gather(statuses.stop(), changes.stop())
     log.info("stopped")
 
 

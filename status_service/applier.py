@@ -1,7 +1,8 @@
 """Applies what was told, whatever is in the way: outages and conflicts are waited out, refused data is found alone."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 import asyncpg
 import structlog
@@ -18,6 +19,8 @@ from status_service.store import Applied, Locks, Store, Unmatched
 # Pauses between attempts grow from a deadlock's length to what an outage deserves.
 SHORTEST_PAUSE_SECONDS: Final = 0.05
 LONGEST_PAUSE_SECONDS: Final = 5.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -85,11 +88,6 @@ class Applier:
 
     async def _attempt(self, told: Told) -> Applied:
         """Apply until it succeeds; after a lock timeout without what others have locked."""
-        attempts = AsyncRetrying(
-            retry=retry_if_exception(postgres.passes),
-            wait=wait_random_exponential(multiplier=SHORTEST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
-            before_sleep=_note_retry,
-        )
         locks = Locks.WAIT
 
         async def attempt() -> Applied:
@@ -100,8 +98,18 @@ class Applier:
                 locks = Locks.SKIP
                 raise
 
-        applied: Applied = await attempts(attempt)
-        return applied
+        return await until_committed(attempt)
+
+
+async def until_committed(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Do something in the database, again and again while the reason that it fails can pass."""
+    attempts = AsyncRetrying(
+        retry=retry_if_exception(postgres.passes),
+        wait=wait_random_exponential(multiplier=SHORTEST_PAUSE_SECONDS, max=LONGEST_PAUSE_SECONDS),
+        before_sleep=_note_retry,
+    )
+    done: T = await attempts(attempt)
+    return done
 
 
 def _note_retry(state: RetryCallState) -> None:

@@ -10,59 +10,27 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter, time
-from typing import Any, Final
+from typing import Final
 
-import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import (
-    GroupAuthorizationFailedError,
-    KafkaError,
-    TopicAuthorizationFailedError,
-)
+from aiokafka import ConsumerRecord, TopicPartition
 
-from shared import kafka
-from shared.topics import MEBIBYTE, RAW_STATUS
 from status_service import metrics
 from status_service.applier import Applier, Outcome
 from status_service.batch import Batch, fold
 from status_service.dead_letters import Brake, DeadLetters
 from status_service.decode import SECOND, UndecodableError, decode
 from status_service.outbox import until_published
-from status_service.settings import StatusSettings
+from status_service.subscription import Subscription, offsets_after
 
 # How long a poll waits for records.
 POLL_MS: Final = 200
 # The same while batches are merged: their partitions have their turn afterwards.
 SHORT_POLL_MS: Final = 20
-# After a poll that failed; brokers elect their leaders meanwhile.
-POLL_FAILURE_PAUSE_SECONDS: Final = 0.5
-# How long the broker may wait for records. Small, because light brokers answer at the end of it: 125 ms at 500.
-FETCH_WAIT_MS: Final = 50
-# What is fetched at once, ahead of the merge: two batches. With 8 and 50 MiB a backlog is read no faster, and the
-# process is 100 MiB larger and grows (`python -m tests.bench run growth`). A record larger than this still comes.
-FETCHING: Final = {
-    "fetch_max_wait_ms": FETCH_WAIT_MS,
-    "max_partition_fetch_bytes": 2 * MEBIBYTE,
-    "fetch_max_bytes": 8 * MEBIBYTE,
-}
-# A consumer that died is noticed after this; its partitions move to the others.
-SESSION_TIMEOUT_MS: Final = 10_000
-# A broker that hangs is given up after this, and what it had to do is asked of its successor. Joining a group can take
-# the session timeout, while the others are waited for.
-REQUEST_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS + 5_000
-# An outage of PostgreSQL may last, and nobody in the group could do better meanwhile. That a consumer lives shows in
-# its heartbeats, and every wait here has a deadline of its own. With less, aiokafka leaves the group and joins it in
-# turn (aiokafka #848).
-LONGEST_BATCH_MS: Final = 24 * 60 * 60 * 1000
 # PostgreSQL has work while Python decodes and publishes.
 BATCHES_AT_ONCE: Final = 4
 # A stop takes the last batches with their commits, leaving the group, and what the listener (1 s), app.py (2 s), the
 # publisher (4 s) and the database (2 s) take: 14 s at the worst, within the 15 s that platforms are asked for.
 LAST_BATCHES_DEADLINE_SECONDS: Final = 2.0
-COMMIT_DEADLINE_SECONDS: Final = 3.0
-STOP_DEADLINE_SECONDS: Final = 3.0
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,63 +43,26 @@ class Fetched:
     assignment: int
 
 
-class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
-    """Counts rebalances: offsets of an earlier assignment may be another consumer's to commit by now."""
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 -- aiokafka's signature
-        self.number += 1
-
-    async def on_partitions_assigned(self, assigned: Any) -> None:
-        log.info("partitions_assigned", partitions=len(assigned))
-
-
 class StatusConsumer:
-    """Applies the statuses of `raw.status` until told to stop."""
+    """Applies statuses until told to stop."""
 
     def __init__(
         self,
-        settings: StatusSettings,
+        subscription: Subscription,
+        batch_size: int,
         applier: Applier,
         dead_letters: DeadLetters,
         brake: Brake,
     ) -> None:
-        self._settings = settings
+        self._subscription = subscription
+        self._batch_size = batch_size
         self._applier = applier
         self._dead_letters = dead_letters
         self._brake = brake
-        self._assignment = Assignment()
-        self._position: dict[TopicPartition, int] = {}
         # Partitions of the batches that PostgreSQL has not committed yet. The next batch is of others: a message is
         # always on the same one, so that batches of ours never meet in a row and wait for its lock.
         self._merging: set[TopicPartition] = set()
         self._merged = asyncio.Event()
-        self._consumer = AIOKafkaConsumer(
-            **kafka.connection(settings),
-            group_id=settings.consumer_group,
-            enable_auto_commit=False,
-            # Never `latest`: a new group, or one whose offsets expired, must not skip what was acknowledged to Meta.
-            auto_offset_reset="earliest",
-            **FETCHING,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-            session_timeout_ms=SESSION_TIMEOUT_MS,
-            max_poll_interval_ms=LONGEST_BATCH_MS,
-        )
-
-    async def start(self) -> None:
-        """Join the consumer group. Raises KafkaUnavailableError."""
-        self._consumer.subscribe([RAW_STATUS.name(self._settings.topic_prefix)], listener=self._assignment)
-        await kafka.connect(self._consumer.start, self._settings)
-
-    async def stop(self) -> None:
-        """Leave the consumer group, within STOP_DEADLINE_SECONDS also if the broker hangs."""
-        if not await kafka.closed(self._consumer.stop(), STOP_DEADLINE_SECONDS):
-            log.warning("kafka_close_abandoned", deadline_seconds=STOP_DEADLINE_SECONDS)
-
-    async def reachable(self) -> bool:
-        return await kafka.any_answers(self._consumer._client)  # noqa: SLF001 -- it has no public name
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consume until stop is set; what was applied by then is committed. Raises KafkaUnavailableError."""
@@ -146,7 +77,7 @@ class StatusConsumer:
                     under_way.popleft().result()
                 if len(under_way) < BATCHES_AT_ONCE and fetching.done():
                     fetched = fetching.result()
-                    if fetched.records and fetched.assignment == self._assignment.number:
+                    if fetched.records and fetched.assignment == self._subscription.assignment:
                         under_way.append(self._begin(fetched, under_way[-1] if under_way else None))
                     fetching = asyncio.create_task(self._fetch())
             if under_way:
@@ -168,41 +99,15 @@ class StatusConsumer:
 
         Raises KafkaError for what does not pass by itself, and KafkaUnavailableError once aiokafka has died.
         """
-        while self._merging and self._merging >= self._consumer.assignment():
+        while self._merging and self._merging >= self._subscription.assigned():
             self._merged.clear()
             await self._merged.wait()
-        free = self._consumer.assignment() - self._merging
-        poll_ms = SHORT_POLL_MS if self._merging else POLL_MS
-        try:
-            polled = await self._consumer.getmany(*free, timeout_ms=poll_ms, max_records=self._settings.batch_size)
-        except KafkaError as error:
-            if isinstance(error, TopicAuthorizationFailedError | GroupAuthorizationFailedError):
-                raise
-            log.warning("poll_failed", error=type(error).__name__)
-            await asyncio.sleep(POLL_FAILURE_PAUSE_SECONDS)
-            polled = {}
-        if self._died():
-            raise kafka.KafkaUnavailableError("aiokafka has died of an error of its own, and only a restart cures that")
+        free = self._subscription.assigned() - self._merging
+        polled = await self._subscription.poll(free, SHORT_POLL_MS if self._merging else POLL_MS, self._batch_size)
         # Only now: a poll may wait out a rebalance, and then gives what the new assignment fetched.
-        assignment = self._assignment.number
-        offsets = {partition: records[-1].offset + 1 for partition, records in polled.items() if records}
+        assignment = self._subscription.assignment
         records = [record for found in polled.values() for record in found]
-        batch = fold(record.value for record in records)
-        self._position |= offsets
-        metrics.LAG.set(sum(map(self._behind, self._consumer.assignment())))
-        return Fetched(batch, records, offsets, assignment)
-
-    def _died(self) -> bool:
-        """Tell whether a task of aiokafka's has ended: polls would fail, or give nothing, for ever."""
-        client = self._consumer
-        tasks = (client._coordinator._coordination_task, client._fetcher.error_future)  # noqa: SLF001 -- no public names
-        return any(task.done() for task in tasks)
-
-    def _behind(self, partition: TopicPartition) -> int:
-        """Compare with the high watermark of the last fetch: light brokers answer end_offsets() wrongly."""
-        end: int | None = self._consumer.highwater(partition)
-        position = self._position.get(partition)
-        return 0 if end is None or position is None else max(0, end - position)
+        return Fetched(fold(record.value for record in records), records, offsets_after(polled), assignment)
 
     async def _process_and_commit(self, fetched: Fetched, previous: asyncio.Task[None] | None) -> None:
         """Apply and publish a batch, and when the previous one is through, commit its offsets.
@@ -217,7 +122,7 @@ class StatusConsumer:
             await asyncio.wait([previous])
             previous.result()
         await self._publish_dead_letters(fetched, outcome.refused)
-        await self._commit(fetched)
+        await self._subscription.commit(fetched.offsets, fetched.assignment)
 
     async def _apply(self, batch: Batch) -> Outcome:
         for value, number in batch.values.items():
@@ -248,17 +153,6 @@ class StatusConsumer:
         if bad:
             letters = [(fetched.records[position], reason, detail) for position, reason, detail in bad]
             await until_published(self._dead_letters.publish, letters)
-
-    async def _commit(self, fetched: Fetched) -> None:
-        """Commit the offsets; where that fails the statuses are read again, and change nothing."""
-        if fetched.assignment != self._assignment.number:
-            return
-        try:
-            async with asyncio.timeout(COMMIT_DEADLINE_SECONDS):
-                await self._consumer.commit(fetched.offsets)
-        except (KafkaError, TimeoutError) as error:
-            metrics.COMMIT_FAILURES.inc()
-            log.warning("offsets_not_committed", error=type(error).__name__)
 
 
 def _positions(records: Sequence[ConsumerRecord], refused: Mapping[str, str]) -> list[tuple[int, str, str]]:

@@ -115,7 +115,7 @@ def decode(value: bytes | None) -> DecodedStatus:
     message_id = storable(message_id)
     if status.type == "payment":
         return DecodedStatus(message_id, StatusValue.PAYMENT, None, received_at, timestamp_replaced=False)
-    at = _timestamp(status.timestamp, received_at)
+    at = timestamp(status.timestamp, received_at)
     replaced = at is None
     if at is None:
         at = received_at
@@ -165,7 +165,7 @@ def storable(text: str) -> str:
     return text.replace("\x00", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
 
 
-def _timestamp(value: Any, received_at: Micros) -> Micros | None:
+def timestamp(value: Any, received_at: Micros) -> Micros | None:
     """Read Meta's seconds, a string of digits; None if it is no number or cannot be true."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= TIMESTAMP_DIGITS:
         at = int(value) * SECOND

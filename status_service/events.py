@@ -134,7 +134,7 @@ def campaign_event(campaign: Mapping[str, Any]) -> Event:
     name = f"{campaign['campaign_id']}/{campaign['revision']}"
     now = datetime.now(UTC).replace(tzinfo=None)
     data = {**campaign} | {key: str(campaign[key]) for key in ("campaign_id", "user_id")}
-    return _event(topics.CAMPAIGN, data["campaign_id"], name, now, data)
+    return cloud_event(topics.CAMPAIGN, data["campaign_id"], name, now, data)
 
 
 def unmatched_event(entry: Mapping[str, Any]) -> Event:
@@ -151,7 +151,7 @@ def unmatched_event(entry: Mapping[str, Any]) -> Event:
         "parked_at": parked_at,
     }
     name = f"unmatched/{entry['message_id']}/{parked_at.isoformat()}"
-    return _event(topics.UNMATCHED, entry["message_id"], name, parked_at, data)
+    return cloud_event(topics.UNMATCHED, entry["message_id"], name, parked_at, data)
 
 
 def record(event: Event) -> Record:
@@ -167,7 +167,8 @@ def record(event: Event) -> Record:
     return Record(event.topic, event.key.encode(), event.data, headers)
 
 
-def _event(topic: Topic, key: str, name: str, at: datetime, data: Mapping[str, Any]) -> Event:
+def cloud_event(topic: Topic, key: str, name: str, at: datetime, data: Mapping[str, Any]) -> Event:
+    """Give an event whose id is its name's; `at` is naive UTC."""
     return Event(topic, key, _id(name), _rfc3339(at), orjson.dumps(data, option=orjson.OPT_NAIVE_UTC))
 
 

@@ -8,7 +8,8 @@ from shared.publisher import PublisherMetrics
 
 STATUSES: Final = Counter("status_statuses", "Statuses read from Kafka, by Meta's value", ["value"])
 TIMESTAMPS_REPLACED: Final = Counter(
-    "status_timestamps_replaced", "Statuses whose timestamp was no number or could not be true; receipt stands in"
+    "status_timestamps_replaced",
+    "Statuses and changes whose time was no number or could not be true; that of the receipt stands in",
 )
 DEAD_LETTERS: Final = Counter(
     "status_dead_letters", "Records that could not be applied or published, by reason", ["reason"]
@@ -33,6 +34,12 @@ PUBLISHER: Final = PublisherMetrics(
     failures=Counter("status_publish_failures", "Record batches that Kafka did not acknowledge"),
 )
 MESSAGES: Final = Counter("status_messages", "Messages of a batch after folding, by what became of them", ["outcome"])
+CHANGES: Final = Counter(
+    "status_changes",
+    "Changes of templates, numbers and accounts, by Meta's field and what became of them; one that holds something "
+    "unknown beside what is known counts twice",
+    ["field", "outcome"],
+)
 BATCH_SIZE: Final = Histogram(
     "status_batch_statuses", "Statuses in a batch", buckets=(1, 10, 100, 500, 1000, 2000, 5000, 10_000, 50_000)
 )
@@ -50,6 +57,8 @@ APPLY_RETRIES: Final = Counter("status_apply_retries", "Batches applied again, b
 COMMIT_FAILURES: Final = Counter(
     "status_offset_commit_failures", "Offsets not committed; their statuses are read again"
 )
-LAG: Final = Gauge("status_consumer_lag", "Records in Kafka that the assigned partitions have yet to read")
+LAG: Final = Gauge(
+    "status_consumer_lag", "Records in Kafka that the assigned partitions have yet to read, by topic", ["topic"]
+)
 BROKER_REACHABLE: Final = Gauge("status_broker_reachable", "1 while Kafka answers, else 0")
 DATABASE_REACHABLE: Final = Gauge("status_database_reachable", "1 while PostgreSQL answers, else 0")

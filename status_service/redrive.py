@@ -13,7 +13,7 @@ from shared import envelope
 from shared.publisher import Publisher, RefusedError
 from shared.raw import rfc3339
 from shared.records import Record
-from shared.topics import DEAD_LETTER, RAW_STATUS, RAW_UNROUTABLE, TOPICS, Topic
+from shared.topics import CONSUMED_TOPICS, DEAD_LETTER, RAW_UNROUTABLE, TOPICS, Topic
 from status_service import topic_range
 from status_service.dead_letters import (
     DETAIL,
@@ -177,7 +177,7 @@ async def _publish(
 def _again(origin: Topic, record: ConsumerRecord) -> Record:
     """Give the record as it was; one for the consumer says how often it came back."""
     headers = [header for header in record.headers if header[0] not in OF_DEAD_LETTERS]
-    if origin is RAW_STATUS:
+    if origin in CONSUMED_TOPICS:
         headers.append((REDRIVEN, str(redriven(record) + 1).encode()))
     return Record(origin, record.key, record.value or b"", headers)
 

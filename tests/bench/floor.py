@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer
 
 from shared.settings import read_or_exit
 from shared.topics import RAW_STATUS
-from status_service import consumer, database
+from status_service import consumer, database, subscription
 from status_service.batch import Batch, fold
 from status_service.decode import decode
 from status_service.settings import StatusSettings
@@ -71,7 +71,7 @@ async def _polled(settings: StatusSettings, statuses: int) -> AsyncIterator[Sequ
         RAW_STATUS.name(settings.topic_prefix),
         bootstrap_servers=settings.kafka_bootstrap_servers,
         auto_offset_reset="earliest",
-        **consumer.FETCHING,
+        **subscription.FETCHING,
     )
     await polling.start()
     try:

@@ -151,7 +151,9 @@ class Watch:
     async def _lag(self) -> float:
         async with self._consumer.http.get(f"{self._consumer.internal_url}/metrics") as answer:
             lines = (await answer.text()).splitlines()
-        return float(next(line for line in lines if line.startswith("status_consumer_lag ")).split()[1])
+        return float(
+            next(line for line in lines if line.startswith('status_consumer_lag{topic="raw.status"} ')).split()[1]
+        )
 
 
 async def _load(port: int, rows: int, rate: float, seconds: float) -> bytes:

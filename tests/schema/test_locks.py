@@ -34,6 +34,10 @@ def test_a_table_that_stays_locked_ends_the_run_with_a_reason(hand_made_database
         "0014.message_triggers",
         "0015.campaign_revision_trigger",
         "0016.lock_campaigns",
+        "0017.template_facts",
+        "0018.cached_template_facts",
+        "0019.number_facts",
+        "0020.account_facts",
     )
 
 

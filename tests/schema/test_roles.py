@@ -16,14 +16,23 @@ from tests.schema.test_seed import ADDITIONS, COLUMNS
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
+# What Meta says, by the table it is written to.
+FACTS = {"webhook_facts", "webhook_facts_due_at"}
+TEMPLATE = {"template_id", "status", "rejection_reason", "whatsapp_response", "quality_rating", "category"}
+CACHED = {"status", "category", "components"}
+NUMBER = {"verified_name", "throughput", "messaging_limit"}
+ACCOUNT_STATE = {"account_state", "account_state_reason", "account_state_since", "account_state_until"}
+
 READABLE = {
     "ingest_service": {
         "user_business_info": {"webhook_verify_token", "is_active"},
         "whatsapp_numbers": {"webhook_verify_token", "is_active"},
     },
     "status_service": {
-        "user_business_info": {"whatsapp_number_id"},
-        "whatsapp_numbers": {"phone_number_id"},
+        "user_business_info": {"id", "user_id", "whatsapp_number_id", "waba_id", *ACCOUNT_STATE, *FACTS},
+        "templates": {"id", "user_id", "name", "language", *TEMPLATE, *FACTS},
+        "whatsapp_numbers": {"id", "user_id", "phone_number_id", "phone_number", *NUMBER, *FACTS},
+        "whatsapp_templates": {"id", "phone_number_id", "template_name", "language", *CACHED, *FACTS},
         "message_logs": {
             "id", "campaign_id", "message_id", "recipient_number", "status", "error_message", "sent_at", "delivered_at",
             "read_at", "failed_at", "error_code", "proven",
@@ -38,6 +47,10 @@ READABLE = {
 WRITABLE: dict[str, dict[str, set[str]]] = {
     "ingest_service": {},
     "status_service": {
+        "user_business_info": {*ACCOUNT_STATE, *FACTS},
+        "templates": {*TEMPLATE, *FACTS},
+        "whatsapp_numbers": {*NUMBER, *FACTS},
+        "whatsapp_templates": {*CACHED, *FACTS},
         "message_logs": {
             "message_id", "status", "error_message", "sent_at", "delivered_at", "read_at", "failed_at", "error_code",
             "proven",
@@ -59,7 +72,7 @@ OWN_RIGHTS: dict[str, dict[str, set[str]]] = {
     },
 }
 
-STATEMENTS = Path(__file__).parents[2] / "status_service" / "sql"
+STATEMENTS = Path(__file__).parents[2] / "status_service"
 
 
 @contextmanager
@@ -124,7 +137,9 @@ def test_does_with_our_own_tables_what_it_has_to(connection: Connection, role: s
 
 
 def test_status_service_may_run_each_of_its_statements(connection: Connection) -> None:
-    statements = {path.name: path.read_text(encoding="utf-8").rstrip().rstrip(";") for path in STATEMENTS.glob("*.sql")}
+    statements = {
+        path.name: path.read_text(encoding="utf-8").rstrip().rstrip(";") for path in STATEMENTS.rglob("*.sql")
+    }
     refused = []
     with acting_as(connection, "status_service"):
         connection.execute("SET prime_sms.outbox_owner = '1'")

@@ -134,8 +134,24 @@ COLUMNS: dict[str, list[Column]] = {
 # The tables that are ours alone; test_own_tables.py looks into them.
 OWN_TABLES = {"parked_statuses", "status_outbox", "changed_campaigns"}
 
+FACTS: list[Column] = [("webhook_facts", "jsonb", NULL, None), ("webhook_facts_due_at", TIMESTAMP, NULL, None)]
+
 # What the migrations add to the seed.
 ADDITIONS: dict[str, list[Column]] = {
+    "user_business_info": [
+        ("account_state", "character varying(30)", NULL, None),
+        ("account_state_reason", "text", NULL, None),
+        ("account_state_since", TIMESTAMP, NULL, None),
+        ("account_state_until", TIMESTAMP, NULL, None),
+        *FACTS,
+    ],
+    "templates": FACTS,
+    "whatsapp_numbers": [
+        ("throughput", "character varying(20)", NULL, None),
+        ("messaging_limit", "character varying(20)", NULL, None),
+        *FACTS,
+    ],
+    "whatsapp_templates": FACTS,
     "campaign_logs": [
         ("delivered_count", INTEGER, NOT_NULL, "0"),
         ("read_count", INTEGER, NOT_NULL, "0"),

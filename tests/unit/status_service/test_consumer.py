@@ -8,9 +8,10 @@ import pytest
 from aiokafka.errors import KafkaError
 
 from shared.kafka import KafkaUnavailableError
-from status_service import consumer
+from status_service import subscription
 from status_service.consumer import StatusConsumer
 from status_service.settings import StatusSettings
+from status_service.subscription import Subscription
 
 SETTINGS: Mapping[str, Any] = {
     "kafka_bootstrap_servers": "kafka:9092",
@@ -44,12 +45,11 @@ class Client:
 @pytest.mark.parametrize("name", ["_coordination_task", "error_future"])
 async def test_the_death_of_aiokafka_ends_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     client = Client()
-    monkeypatch.setattr(consumer, "AIOKafkaConsumer", lambda **_arguments: client)
-    monkeypatch.setattr(consumer, "POLL_FAILURE_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(subscription, "AIOKafkaConsumer", lambda **_arguments: client)
+    monkeypatch.setattr(subscription, "POLL_FAILURE_PAUSE_SECONDS", 0)
     unused: Any = None
-    running = asyncio.create_task(
-        StatusConsumer(StatusSettings(**SETTINGS), unused, unused, unused).run(asyncio.Event())
-    )
+    polling = Subscription(StatusSettings(**SETTINGS), "group", [])
+    running = asyncio.create_task(StatusConsumer(polling, 1, unused, unused, unused).run(asyncio.Event()))
     await asyncio.sleep(0.01)
     assert not running.done()
     getattr(client, name).cancel()

@@ -1,0 +1,10 @@
+-- Locks templates of which something begins or ends by itself by now, but for those that somebody else has locked.
+SELECT
+    template.id,
+    jsonb_build_object('id', template.id, 'user_id', template.user_id)::text AS about,
+    template.webhook_facts::text AS facts
+FROM templates AS template
+WHERE template.webhook_facts_due_at <= $1
+ORDER BY template.id
+LIMIT 1000
+FOR NO KEY UPDATE OF template SKIP LOCKED;

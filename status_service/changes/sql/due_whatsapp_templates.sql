@@ -1,0 +1,10 @@
+-- Locks cached templates of which something begins or ends by itself by now, but for those that somebody else has locked.
+SELECT
+    template.id,
+    jsonb_build_object('id', template.id, 'phone_number_id', template.phone_number_id)::text AS about,
+    template.webhook_facts::text AS facts
+FROM whatsapp_templates AS template
+WHERE template.webhook_facts_due_at <= $1
+ORDER BY template.id
+LIMIT 1000
+FOR NO KEY UPDATE OF template SKIP LOCKED;

@@ -1,0 +1,273 @@
+"""Each example of a change of a template, a number or an account, and what it does to the seven tables."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+import pytest
+
+from status_service.changes.store import ChangeStore, Outcome
+from tests.integration.without_kafka.platform_rows import (
+    NAME,
+    ROWS,
+    TEMPLATE_ID,
+    changed,
+    changes_of,
+    parts,
+    snapshot,
+    webhook,
+)
+from tests.unpublished import Unpublished, events_in_outbox
+from tests.webhooks import ACCOUNT, TEMPLATE, topics_of, webhooks
+
+# Later than every example.
+NOW = 1_800_000_000
+TEMPLATES = (("templates", f"first {NAME} en_US"), ("templates", "second renamed en_US"))
+CACHED = (("whatsapp_templates", "271948360554122 en-US"), ("whatsapp_templates", "271948360554199 en_US"))
+NUMBERS = (("whatsapp_numbers", "the number"), ("whatsapp_numbers", "the number, shared"))
+ALL_NUMBERS = (*NUMBERS, ("whatsapp_numbers", "another number"))
+ACCOUNTS = (("user_business_info", "first"), ("user_business_info", "second"))
+
+Effect = dict[tuple[str, str], dict[str, Any]]
+
+
+def status(event: str, status: str, reason: str | None = None) -> Effect:
+    """Give a status in both tables; the row that had no id has one afterwards."""
+    columns = {"status": status} | ({} if reason is None else {"rejection_reason": reason})
+    columns = {name: value for name, value in columns.items() if (name, value) != ("status", "PENDING")}
+    own, other = TEMPLATES
+    return {own: columns | {"template_id": TEMPLATE_ID}, other: columns} | {key: {"status": event} for key in CACHED}
+
+
+def category(value: str) -> Effect:
+    own, other = TEMPLATES
+    columns = {"category": value}
+    return {own: columns | {"template_id": TEMPLATE_ID}, other: columns} | dict.fromkeys(CACHED, columns)
+
+
+def quality(value: str) -> Effect:
+    own, other = TEMPLATES
+    return {own: {"quality_rating": value, "template_id": TEMPLATE_ID}, other: {"quality_rating": value}}
+
+
+def account(state: str, reason: str, since: str, until: str | None = None) -> Effect:
+    columns = {
+        "account_state": state,
+        "account_state_reason": reason,
+        "account_state_since": datetime.fromisoformat(since),
+    } | ({} if until is None else {"account_state_until": datetime.fromisoformat(until)})
+    return dict.fromkeys(ACCOUNTS, columns)
+
+
+def number(**columns: str) -> Effect:
+    return dict.fromkeys(NUMBERS, columns)
+
+
+COMPONENTS = [
+    {"type": "HEADER", "format": "TEXT", "text": "Autumn offers"},
+    {"type": "BODY", "text": "Hi {{1}}, your code {{2}} is valid until Sunday."},
+    {"type": "FOOTER", "text": "Reply STOP to opt out"},
+    {
+        "type": "BUTTONS",
+        "buttons": [
+            {"type": "URL", "text": "Shop now", "url": "https://shop.example/autumn"},
+            {"type": "PHONE_NUMBER", "text": "Call us", "phone_number": "+15550142200"},
+        ],
+    },
+]
+
+EFFECTS: dict[str, Effect] = {
+    "template_status_approved": status("APPROVED", "ACTIVE"),
+    "template_status_archived": status("ARCHIVED", "DISABLED"),
+    "template_status_disabled": status("DISABLED", "DISABLED"),
+    "template_status_flagged": status("FLAGGED", "ACTIVE"),
+    "template_status_paused": status("PAUSED", "PAUSED"),
+    "template_status_pending_deletion_null_reason": status("PENDING_DELETION", "DISABLED"),
+    "template_status_rejected_invalid_format": status(
+        "REJECTED",
+        "REJECTED",
+        "INVALID_FORMAT: The template starts with a variable. Put fixed text before the first variable.",
+    ),
+    "template_status_rejected_no_rejection_info": status("REJECTED", "REJECTED", "TAG_CONTENT_MISMATCH"),
+    "template_status_unpaused_approved": status("APPROVED", "ACTIVE"),
+    "batch_mixed_fields_statuses_and_template_update": status("APPROVED", "ACTIVE"),
+    "template_quality_update": quality("YELLOW"),
+    "template_quality_update_unknown_to_red": quality("RED"),
+    "template_category_update_completed": category("MARKETING"),
+    "template_category_update_impending": category("MARKETING"),
+    "template_category_update_without_previous": category("MARKETING"),
+    "template_components_update": {key: {"components": COMPONENTS} for key in CACHED},
+    "template_correct_category_detection": {},
+    "phone_number_name_update_approved": number(verified_name="Northwind Outfitters"),
+    "phone_number_name_update_rejected": {},
+    "phone_number_quality_update_throughput_upgrade": number(throughput="HIGH", messaging_limit="TIER_UNLIMITED"),
+    "phone_number_quality_update_onboarding_legacy_limits": number(throughput="STANDARD", messaging_limit="TIER_2K"),
+    "business_capability_update_int": {key: {"messaging_limit": "TIER_10K"} for key in ALL_NUMBERS},
+    "business_capability_update_tier_string": {key: {"messaging_limit": "TIER_100K"} for key in ALL_NUMBERS},
+    "account_update_disabled": account("DISABLED", "DISABLE, October 1, 2026", "2026-10-01T00:00:50"),
+    # Over by then.
+    "account_update_restriction": account("ACTIVE", "restrictions expired", "2026-10-08T00:00:00"),
+    "account_update_deleted": account("DELETED", "ACCOUNT_DELETED", "2026-10-01T00:00:53"),
+    "account_update_offboarded": account("DISCONNECTED", "ACCOUNT_OFFBOARDED", "2026-10-01T00:00:56"),
+    "account_update_partner_removed_entry_id_is_business": account(
+        "DISCONNECTED", "PARTNER_REMOVED, PRIMARY_INACTIVITY, SYSTEM", "2026-10-01T00:00:54"
+    ),
+    "account_update_partner_app_uninstalled": account("DISCONNECTED", "PARTNER_APP_UNINSTALLED", "2026-10-01T00:00:55"),
+    "account_update_violation": {},
+    "account_update_volume_tier": {},
+    "account_alerts": {},
+    "account_review_update": {},
+    "business_username_updates": {},
+    "security_pin_changed": {},
+    "user_preferences_stop": {},
+    "dashboard_test_account_alerts_flat_shape": {},
+    "dashboard_test_account_update": {},
+}
+
+
+@pytest.fixture
+async def rows(platform: asyncpg.Connection) -> asyncpg.Connection:
+    """Give the platform's session, and the rows of two accounts."""
+    await platform.execute("DELETE FROM whatsapp_templates")
+    await platform.execute(ROWS)
+    return platform
+
+
+@pytest.fixture
+def changes(service: Unpublished) -> ChangeStore:
+    return ChangeStore(service.database)
+
+
+def test_every_example_of_these_topics_has_its_effect_here() -> None:
+    assert {name for name in webhooks() if {TEMPLATE, ACCOUNT} & set(topics_of(name))} == EFFECTS.keys()
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+async def test_an_example_and_its_repetition(rows: asyncpg.Connection, changes: ChangeStore, name: str) -> None:
+    before = await snapshot(rows)
+    (change,) = changes_of(webhooks()[name])
+    applied = await changes.apply(change, NOW)
+    after = await snapshot(rows)
+    effect = changed(before, after)
+    responses = [effect[key].pop("whatsapp_response", None) for key in TEMPLATES if key in effect]
+    assert effect == EFFECTS[name]
+    assert applied.outcome is (Outcome.APPLIED if effect else Outcome.WITHOUT_EFFECT)
+    if change.field == "message_template_status_update":
+        (value,) = (found["value"] for found in parts(webhooks()[name]) if found["field"] == change.field)
+        assert responses == [value, value]
+    else:
+        assert responses == [None] * len(responses)
+    events = await events_in_outbox(rows)
+    versions = await _versions(rows)
+    assert (await changes.apply(change, NOW)).outcome in {Outcome.UNCHANGED, Outcome.WITHOUT_EFFECT}
+    assert await _versions(rows) == versions
+    assert await events_in_outbox(rows) == events
+
+
+async def _versions(rows: asyncpg.Connection) -> list[Any]:
+    tables = ("templates", "whatsapp_templates", "whatsapp_numbers", "user_business_info")
+    return [await rows.fetch(f"SELECT id, xmin::text FROM {table} ORDER BY id") for table in tables]
+
+
+WITHOUT_ROW: dict[str, dict[str, Any]] = {
+    "message_template_status_update": {
+        "event": "APPROVED", "message_template_id": 1, "message_template_name": "nobody's",
+    },
+    "phone_number_name_update": {
+        "display_phone_number": "+1 555 0000", "decision": "APPROVED", "requested_verified_name": "Nobody",
+    },
+    "account_update": {"event": "ACCOUNT_DELETED"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", WITHOUT_ROW)
+async def test_a_change_without_its_row_is_told_and_makes_none(
+    rows: asyncpg.Connection, changes: ChangeStore, field: str
+) -> None:
+    before = await snapshot(rows)
+    (change,) = changes_of(webhook(field, WITHOUT_ROW[field], 1_790_812_800, "1"))
+    assert (await changes.apply(change, NOW)).outcome is Outcome.WITHOUT_ROW
+    assert await snapshot(rows) == before
+    (event,) = await events_in_outbox(rows)
+    data = json.loads(event.data)
+    assert (data["matched"], data["rows"], data["waba_id"]) == (False, {}, "1")
+
+
+async def test_an_impending_category_begins_when_it_takes_effect(
+    rows: asyncpg.Connection, changes: ChangeStore
+) -> None:
+    before = await snapshot(rows)
+    (change,) = changes_of(webhooks()["template_category_update_impending"])
+    announced, begins = 1_790_812_800, 1_790_899_200
+    assert (await changes.apply(change, announced)).outcome is Outcome.ANNOUNCED
+    assert await changes.let_begin(begins - 1) is None
+    own, _ = TEMPLATES
+    assert changed(before, await snapshot(rows)) == {own: {"template_id": TEMPLATE_ID}}
+    assert await events_in_outbox(rows) == []
+    assert await changes.let_begin(begins) is not None
+    assert changed(before, await snapshot(rows)) == category("MARKETING")
+    (event,) = await events_in_outbox(rows)
+    data = json.loads(event.data)
+    assert (event.key, data["value"], data["at"]) == (TEMPLATE_ID, "MARKETING", "2026-10-02T00:00:00+00:00")
+    assert {table: len(found) for table, found in data["rows"].items()} == {"templates": 2, "whatsapp_templates": 2}
+    assert await changes.let_begin(begins + 1) is None
+
+
+async def test_restrictions_end_by_themselves_and_hide_no_ban(rows: asyncpg.Connection, changes: ChangeStore) -> None:
+    before = await snapshot(rows)
+    (restriction,) = changes_of(webhooks()["account_update_restriction"])
+    told, ends = 1_790_812_851, 1_791_417_600
+    await changes.apply(restriction, told)
+    types = "RESTRICTED_ADD_PHONE_NUMBER_ACTION, RESTRICTED_BIZ_INITIATED_MESSAGING"
+    restricted = account("RESTRICTED", types, "2026-10-01T00:00:51", "2026-10-08T00:00:00")
+    assert changed(before, await snapshot(rows)) == restricted
+    (ban,) = changes_of(webhooks()["account_update_disabled"])
+    await changes.apply(ban, told)
+    disabled = account("DISABLED", "DISABLE, October 1, 2026", "2026-10-01T00:00:50")
+    assert changed(before, await snapshot(rows)) == disabled
+    # Nothing that anybody would see.
+    assert await changes.let_begin(ends) is None
+    reinstated = {"event": "DISABLED_UPDATE", "ban_info": {"waba_ban_state": "REINSTATE"}}
+    (change,) = changes_of(webhook("account_update", reinstated, ends + 10), "2026-10-08T00:01:00+00:00")
+    await changes.apply(change, ends + 10)
+    assert changed(before, await snapshot(rows)) == account("ACTIVE", "REINSTATE", "2026-10-08T00:00:10")
+
+
+async def test_what_the_platform_wrote_since_stays_until_meta_says_something_newer(
+    rows: asyncpg.Connection, changes: ChangeStore
+) -> None:
+    (approved,) = changes_of(webhooks()["template_status_approved"])
+    await changes.apply(approved, NOW)
+    await rows.execute("UPDATE templates SET status = 'DRAFT' WHERE template_id = $1", TEMPLATE_ID)
+    assert (await changes.apply(approved, NOW)).outcome is Outcome.UNCHANGED
+    drafts = "SELECT count(*) FROM templates WHERE status = 'DRAFT'"
+    assert await rows.fetchval(drafts) == 2
+    (paused,) = changes_of(webhooks()["template_status_paused"])
+    assert (await changes.apply(paused, NOW)).outcome is Outcome.APPLIED
+    assert await rows.fetchval(drafts) == 0
+
+
+async def test_a_medias_header_stays_where_the_webhook_has_none(rows: asyncpg.Connection, changes: ChangeStore) -> None:
+    value = {
+        "message_template_id": int(TEMPLATE_ID),
+        "message_template_name": NAME,
+        "message_template_language": "en-US",
+        "message_template_element": "new",
+    }
+    (change,) = changes_of(webhook("message_template_components_update", value, 1_790_812_830))
+    await changes.apply(change, NOW)
+    found = await snapshot(rows)
+    assert found["whatsapp_templates", "271948360554122 en-US"]["components"] == [
+        {"type": "HEADER", "format": "IMAGE"},
+        {"type": "BODY", "text": "new"},
+    ]
+
+
+async def test_a_clock_that_is_late_does_not_put_off_what_is_so(rows: asyncpg.Connection, changes: ChangeStore) -> None:
+    (change,) = changes_of(webhooks()["template_quality_update"])
+    assert (await changes.apply(change, change.at - 60)).outcome is Outcome.APPLIED
+    older = {"new_quality_score": "GREEN", "message_template_id": int(TEMPLATE_ID)}
+    (change,) = changes_of(webhook("message_template_quality_update", older, change.at - 1))
+    assert (await changes.apply(change, change.at - 60)).outcome is Outcome.UNCHANGED
+    assert await rows.fetchval("SELECT quality_rating FROM templates WHERE template_id = $1", TEMPLATE_ID) == "YELLOW"
