@@ -49,13 +49,17 @@ class Applied:
 
 
 class Row(NamedTuple):
-    """A locked row: how an event names it, of whom Meta spoke last, and what it said."""
+    """A locked row: how an event names it, of whom Meta spoke last, and what it said.
+
+    Of a cached template also the header with a medium that the platform knows, which Meta's webhooks do not tell.
+    """
 
     table: Table
     id: UUID
     about: dict[str, Any]
     subject: Subject | None
     facts: dict[Fact, Timeline]
+    media_header: Any
 
 
 class ChangeStore:
@@ -129,7 +133,9 @@ async def _write(
         of = subject or row.subject or Subject(None)
         begun += [(of, one, row) for one in new]
         columns = {name: value for one in new for name, value in tables.columns(row.table, one).items()}
-        kept = {"subject": asdict(of), "facts": timeline.as_json(after)}
+        if "components" in columns:
+            columns["components"] = tables.with_media_header(columns["components"], row.media_header)
+        kept = {"subject": asdict(of), "facts": timeline.as_json(after), "media_header": row.media_header}
         due = tables.due(after, now)
         changed[row.table].append(
             (row.id, json.dumps(columns), json.dumps(kept), None if due is None else tables.moment(due))
@@ -159,4 +165,5 @@ def _row(table: Table, record: Any) -> Row:
         json.loads(record["about"]),
         subject and Subject(**subject),
         timeline.from_json(kept.get("facts", {})),
+        json.loads(record.get("media_header") or "null") or kept.get("media_header"),
     )

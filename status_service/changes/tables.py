@@ -109,6 +109,13 @@ def columns(table: Table, said: Said) -> dict[str, Any]:
     assert_never(fact)
 
 
+def with_media_header(components: list[Any], media_header: Any) -> list[Any]:
+    """Keep a header with a medium where Meta tells of no other one: its webhooks only tell those that are texts."""
+    if media_header is None or any(component["type"] == "HEADER" for component in components):
+        return components
+    return [media_header, *components]
+
+
 def published(said: Said) -> Any:
     """Give the value as subscribers are told it."""
     fact, (_, value) = said

@@ -2,7 +2,8 @@
 SELECT
     template.id,
     jsonb_build_object('id', template.id, 'phone_number_id', template.phone_number_id)::text AS about,
-    template.webhook_facts::text AS facts
+    template.webhook_facts::text AS facts,
+    jsonb_path_query_first(template.components, '$[*] ? (@.type == "HEADER" && @.format != "TEXT")')::text AS media_header
 FROM whatsapp_templates AS template
 WHERE template.webhook_facts_due_at <= $1
 ORDER BY template.id

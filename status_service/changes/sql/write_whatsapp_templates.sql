@@ -1,17 +1,9 @@
--- Writes what has changed of cached templates, and no other column. A header of a medium is not among the components that Meta
--- tells: where they have no header, it stays.
+-- Writes what has changed of cached templates, and no other column.
 UPDATE whatsapp_templates AS template
 SET
     status = coalesce(given.changed ->> 'status', template.status),
     category = coalesce(given.changed ->> 'category', template.category),
-    components = coalesce(
-        CASE
-            WHEN NOT given.changed -> 'components' @> '[{"type": "HEADER"}]' THEN
-                jsonb_path_query_array(template.components, '$[*] ? (@.type == "HEADER" && @.format != "TEXT")')
-        END || (given.changed -> 'components'),
-        given.changed -> 'components',
-        template.components
-    ),
+    components = coalesce(given.changed -> 'components', template.components),
     webhook_facts = given.facts,
     webhook_facts_due_at = given.due_at
 FROM unnest($1::uuid[], $2::jsonb[], $3::jsonb[], $4::timestamp[]) AS given (id, changed, facts, due_at)

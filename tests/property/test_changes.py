@@ -1,0 +1,177 @@
+"""The laws of changes: any order and any repetition of what Meta says of somebody ends in the same rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from status_service.changes import accounts, tables, templates
+from status_service.changes.change import Change
+from status_service.changes.store import ChangeStore
+from status_service.changes.tables import FACTS_OF, OF_ACCOUNT_STATE, ORDERS, Table
+from status_service.changes.timeline import NOTHING, Fact, Held, Timelines, as_json, from_json, order
+from tests.integration.without_kafka.platform_rows import NAME, ROWS, TEMPLATE_ID, changes_of, snapshot, webhook
+from tests.property.world import World
+
+BEGINNING = 1_790_812_800
+# Later than everything that is said here begins or ends.
+END = BEGINNING + 1000
+RECEIVED_AT = "2026-10-01T00:00:50+00:00"
+
+Value = Mapping[str, Any]
+times = st.integers(BEGINNING, BEGINNING + 5)
+later = st.integers(BEGINNING - 5, BEGINNING + 20)
+words = st.sampled_from(["NONE", "A", "B"])
+
+KEYS = {
+    "message_template_id": st.just(int(TEMPLATE_ID)),
+    "message_template_name": st.just(NAME),
+    "message_template_language": st.sampled_from(["en_US", "en-US"]),
+}
+NUMBER = {"display_phone_number": st.sampled_from(["15550142200", "+1 555-014-2200"])}
+limits = st.sampled_from([*accounts.LIMITS, *accounts.LIMIT_OF_NUMBER, "TIER_NEW"])
+restrictions = st.lists(
+    st.fixed_dictionaries({"restriction_type": words, "expiration": later | later.map(str) | st.none()}), max_size=3
+)
+
+# By Meta's field, what it may say; now and then what nobody knows.
+VALUES: dict[str, st.SearchStrategy[Value]] = {
+    "message_template_status_update": st.fixed_dictionaries(
+        {**KEYS, "event": st.sampled_from([*templates.STATUS_OF_EVENT, "NEW"]), "reason": words | st.none()},
+        optional={"rejection_info": st.fixed_dictionaries({"reason": words, "recommendation": words})},
+    ),
+    "message_template_quality_update": st.fixed_dictionaries(
+        {**KEYS, "new_quality_score": st.sampled_from([*templates.QUALITIES, "NEW"])}
+    ),
+    "template_category_update": st.fixed_dictionaries(
+        {**KEYS, "new_category": st.sampled_from([*templates.CATEGORIES, "NEW"])},
+        optional={"correct_category": st.sampled_from(templates.CATEGORIES), "category_update_timestamp": later},
+    ),
+    "message_template_components_update": st.fixed_dictionaries(
+        {**KEYS, "message_template_element": words}, optional={"message_template_title": words}
+    ),
+    "phone_number_name_update": st.fixed_dictionaries(
+        {**NUMBER, "decision": st.sampled_from(["APPROVED", "REJECTED"]), "requested_verified_name": words}
+    ),
+    "phone_number_quality_update": st.fixed_dictionaries(
+        {**NUMBER, "event": st.sampled_from([*accounts.THROUGHPUT_OF_EVENT, "NEW"])},
+        optional={"max_daily_conversations_per_business": limits, "current_limit": limits},
+    ),
+    "business_capability_update": st.fixed_dictionaries({"max_daily_conversations_per_business": limits}),
+    "account_update": st.one_of(
+        st.fixed_dictionaries(
+            {"event": st.just("DISABLED_UPDATE")},
+            optional={"ban_info": st.fixed_dictionaries({"waba_ban_state": st.sampled_from([*accounts.STATE_OF_BAN])})},
+        ),
+        st.fixed_dictionaries({"event": st.sampled_from([*accounts.STATE_OF_CONNECTION, "ACCOUNT_DELETED", "NEW"])}),
+        st.fixed_dictionaries({"event": st.just("ACCOUNT_RESTRICTION"), "restriction_info": restrictions}),
+    ),
+}
+
+
+def changes(fields: Sequence[str]) -> st.SearchStrategy[list[Change]]:
+    def change(field: str) -> st.SearchStrategy[Change]:
+        return st.builds(
+            lambda value, time: changes_of(webhook(field, value, time), RECEIVED_AT)[0], VALUES[field], times
+        )
+
+    return st.lists(st.sampled_from(fields).flatmap(change), min_size=1, max_size=6)
+
+
+@st.composite
+def disordered(draw: st.DrawFn, told: list[Change]) -> list[tuple[Change, int]]:
+    """Give them in another order and some of them again, and what our clock says at each."""
+    order_of = draw(st.permutations(told + draw(st.lists(st.sampled_from(told), max_size=4))))
+    clocks = sorted(draw(st.lists(later, min_size=len(order_of), max_size=len(order_of))))
+    return list(zip(order_of, clocks, strict=True))
+
+
+def ended(table: Table, told: Sequence[tuple[Change, int]]) -> Timelines:
+    lines: Timelines = {}
+    for change, clock in told:
+        lines = tables.after(table, lines, change.reading.said, max(clock, change.at))
+    return tables.after(table, lines, (), END)
+
+
+def columns(table: Table, lines: Timelines) -> dict[str, Any]:
+    return {name: value for said in tables.begun({}, lines) for name, value in tables.columns(table, said).items()}
+
+
+@pytest.mark.parametrize("field", VALUES)
+@given(st.data())
+def test_order_and_repetition_of_a_kind_do_not_matter(field: str, data: st.DataObject) -> None:
+    told = data.draw(changes([field]))
+    again = data.draw(disordered(told))
+    for table in Table:
+        lines = ended(table, [(change, change.at) for change in told])
+        assert ended(table, again) == lines
+        assert columns(table, ended(table, again)) == columns(table, lines)
+
+
+@given(st.data())
+def test_what_holds_is_the_latest_that_has_begun(data: st.DataObject) -> None:
+    told = data.draw(changes([*VALUES]))
+    for table in Table:
+        lines = ended(table, data.draw(disordered(told)))
+        for fact in FACTS_OF[table]:
+            said = [one.held for change in told for one in change.reading.said if one.fact is fact]
+            latest = max(said, key=lambda held: order(held, ORDERS.get(fact, ())), default=None)
+            assert lines.get(fact, NOTHING).now == latest
+
+
+@given(st.data())
+def test_what_is_kept_is_read_back(data: st.DataObject) -> None:
+    told = data.draw(changes([*VALUES]))
+    for table in Table:
+        lines = tables.after(table, {}, [one for change in told for one in change.reading.said], BEGINNING)
+        assert from_json(as_json(lines)) == lines
+
+
+@given(st.data())
+def test_the_worst_that_holds_is_the_accounts_state(data: st.DataObject) -> None:
+    told = data.draw(changes(["account_update"]))
+    now = data.draw(later)
+    said = [one for change in told for one in change.reading.said]
+    lines = tables.after(Table.USER_BUSINESS_INFO, {}, said, now)
+    held = {fact: line.now for fact in OF_ACCOUNT_STATE if (line := lines.get(fact, NOTHING)).now}
+    state = lines.get(Fact.ACCOUNT_STATE, NOTHING).now
+    assert (state is None) is (not held)
+    if state is not None:
+        banned = held.get(Fact.BAN, Held(0, {"event": "ACTIVE"})).value["event"]
+        cut_off = held.get(Fact.CONNECTION, Held(0, {"event": "ACTIVE"})).value["event"]
+        left = [
+            one for one in held.get(Fact.RESTRICTIONS, Held(0, [])).value if one["until"] is None or one["until"] > now
+        ]
+        states = [banned, cut_off, "RESTRICTED" if left else "ACTIVE"]
+        assert state.value["state"] == max(states, key=accounts.STATES.index)
+
+
+@settings(max_examples=30)
+@given(st.data())
+def test_the_tables_say_the_same(world: World, data: st.DataObject) -> None:
+    """In PostgreSQL as in the rules: rows end as the timelines say, whatever the order."""
+    told = data.draw(changes([*VALUES]))
+    one = world.run.run(_written(world, [(change, change.at) for change in told]))
+    other = world.run.run(_written(world, data.draw(disordered(told))))
+    assert one == other
+    row = one["whatsapp_templates", "271948360554199 en_US"]
+    said = columns(Table.WHATSAPP_TEMPLATES, ended(Table.WHATSAPP_TEMPLATES, [(change, change.at) for change in told]))
+    components = said.pop("components", None)
+    assert {name: row[name] for name in said} == said
+    assert components is None or row["components"][-len(components) :] == components
+
+
+async def _written(world: World, told: Sequence[tuple[Change, int]]) -> Mapping[tuple[str, str], Mapping[str, Any]]:
+    await world.platform.execute("DELETE FROM users; DELETE FROM whatsapp_templates")
+    await world.platform.execute(ROWS)
+    store = ChangeStore(world.service.database)
+    for change, clock in told:
+        await store.apply(change, clock)
+    await store.let_begin(END)
+    found = await snapshot(world.platform)
+    return {
+        key: {name: value for name, value in row.items() if name not in {"id", "user_id", "created_at"}}
+        for key, row in found.items()
+    }
