@@ -41,10 +41,10 @@ TOPIC_NAMED: Final = {topic.suffix: topic for topic in topics.TOPICS}
 
 
 class Event(msgspec.Struct, frozen=True, gc=False):
-    """One event: its topic, key, CloudEvents id and time (RFC 3339), and its data as JSON."""
+    """One event: its topic, key (None: of nobody), CloudEvents id and time (RFC 3339), and its data as JSON."""
 
     topic: Topic
-    key: str
+    key: str | None
     id: str
     time: str
     data: bytes
@@ -164,10 +164,10 @@ def record(event: Event) -> Record:
         ("ce_time", event.time.encode()),
         CONTENT_TYPE,
     )
-    return Record(event.topic, event.key.encode(), event.data, headers)
+    return Record(event.topic, None if event.key is None else event.key.encode(), event.data, headers)
 
 
-def cloud_event(topic: Topic, key: str, name: str, at: datetime, data: Mapping[str, Any]) -> Event:
+def cloud_event(topic: Topic, key: str | None, name: str, at: datetime, data: Mapping[str, Any]) -> Event:
     """Give an event whose id is its name's; `at` is naive UTC."""
     return Event(topic, key, _id(name), _rfc3339(at), orjson.dumps(data, option=orjson.OPT_NAIVE_UTC))
 
@@ -227,7 +227,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 class _Kept(msgspec.Struct):
     rows: list[ProvenRow]
-    events: list[tuple[str, str, str, str, msgspec.Raw]]
+    events: list[tuple[str, str | None, str, str, msgspec.Raw]]
     campaigns: list[UUID]
 
 

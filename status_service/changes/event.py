@@ -31,10 +31,9 @@ def change_event(subject: Subject, said: Said, rows: Iterable[tuple[Table, dict[
     ids = [about["id"] for abouts in found.values() for about in abouts]
     if said.fact in OF_TEMPLATES:
         data |= {"template_id": subject.template_id, "name": subject.name, "language": subject.language}
-        topic, key = topics.TEMPLATE, subject.template_id or subject.waba_id or ""
+        topic, key = topics.TEMPLATE, subject.template_id or subject.waba_id
     else:
-        topic, key = topics.ACCOUNT, subject.waba_id or ""
-        if said.fact in tables.FACTS_OF[Table.WHATSAPP_NUMBERS]:
-            data["phone_number"] = subject.digits
+        data |= {"phone_number": subject.digits}
+        topic, key = topics.ACCOUNT, subject.waba_id
     name = canonical([topic.suffix, asdict(subject), said, ids])
     return cloud_event(topic, key, name, tables.moment(said.held.at), data)

@@ -131,8 +131,7 @@ def _same_time(header: str | None, value: Any) -> bool:
 
 @functools.cache
 def _rules() -> dict[str, Rules]:
-    declared = {name: (channel, message_of(channel)) for name, channel in channels().items()}
-    return {name: _rules_of(channel, message) for name, (channel, message) in declared.items() if message is not None}
+    return {name: _rules_of(channel, message_of(channel)) for name, channel in channels().items()}
 
 
 def _rules_of(channel: Node, message: Node) -> Rules:

@@ -25,11 +25,11 @@ def channels() -> dict[str, Node]:
     return found
 
 
-def message_of(channel: Node) -> Node | None:
-    """Give a channel's message; None where nothing is published yet."""
-    messages = list(channel.get("messages", {}).values())
-    assert len(messages) <= 1, "a topic of ours has one kind of record"
-    return messages[0] if messages else None
+def message_of(channel: Node) -> Node:
+    """Give a channel's message: a topic of ours has one kind of record."""
+    message: Node
+    (message,) = channel["messages"].values()
+    return message
 
 
 def followed(node: Node) -> Node:

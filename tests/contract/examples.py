@@ -15,8 +15,7 @@ from tests.contract.document import Node, channels, message_of
 def examples() -> Iterator[tuple[str, Node]]:
     """Give each example with its topic's name without the prefix."""
     for name, channel in channels().items():
-        message = message_of(channel)
-        for example in (message or {}).get("examples", ()):
+        for example in message_of(channel).get("examples", ()):
             yield name, example
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.contract.contract import faults
 from tests.contract.examples import example_of, record_of
 
-SENT, FAILED, RAW = "status.sent", "status.failed", "raw.status"
+SENT, FAILED, RAW, TEMPLATE = "status.sent", "status.failed", "raw.status", "template"
 MESSAGE_ID = example_of(SENT)["payload"]["message_id"]
 
 
@@ -45,6 +45,11 @@ def found(suffix: str, change: Callable[[dict[str, Any]], object], **fields: Any
         (SENT, lambda example: example["payload"].update(error={"code": None, "message": None}), "value error"),
         (FAILED, lambda example: example["payload"].update(status="sent"), "value status"),
         (FAILED, lambda example: example["payload"].update(error=None), "value error"),
+        (TEMPLATE, lambda example: example["payload"].update(value="REJECTED"), "value value"),
+        (TEMPLATE, lambda example: example["payload"].update(fact="category"), "value value"),
+        (TEMPLATE, lambda example: example["payload"].update(matched=False), "value rows"),
+        (TEMPLATE, lambda example: example["payload"].update(rows={}), "value rows"),
+        (TEMPLATE, lambda example: example["payload"].update(at="2026-10-01T00:03:01+00:00"), "header ce_time"),
         (RAW, lambda example: example["payload"].update(received_at="today"), "value received_at"),
         (RAW, lambda example: example["payload"].update(status=[]), "value status"),
         (RAW, lambda example: example["payload"].update(extra=1), "extra"),
@@ -67,7 +72,6 @@ def test_a_difference_is_found(suffix: str, change: Callable[[dict[str, Any]], o
         ({"value": b'{"a": NaN}'}, "value: no JSON"),
         ({"headers": [("ce_id", b"\xff")]}, "header ce_id: no UTF-8"),
         ({"headers": [("ce_id", b"1"), ("ce_id", b"1")]}, "header ce_id: more than once"),
-        ({"topic": "whatsapp.template"}, "nothing is published here"),
         ({"topic": "whatsapp.nowhere"}, "nothing is published here"),
         ({"topic": "status.sent"}, "nothing is published here"),
     ],

@@ -10,12 +10,10 @@ import jsonschema_rs
 import pytest
 
 from shared.envelope import ACCOUNT_FIELDS, TEMPLATE_FIELDS
-from shared.topics import DAY_MS, PARTITIONS, TOPICS, Topic
+from shared.topics import DAY_MS, DEAD_LETTER, EVENT_TOPICS, PARTITIONS, TOPICS, Topic
 from tests.contract.contract import PREFIX, faults
 from tests.contract.document import DOCS, DOCUMENT, SCHEMAS, Node, channels, document, followed, message_of, within
 from tests.contract.examples import examples, record_of
-
-RESERVED = {"template", "account"}
 
 
 def nodes(tree: Any) -> Iterator[Node]:
@@ -75,11 +73,8 @@ def test_a_schema_is_valid_and_described(path: Path) -> None:
     assert set(schema.get("properties", ())) == set(schema.get("required", ()))
 
 
-def test_every_topic_but_the_reserved_ones_has_a_record_with_headers() -> None:
-    described = {name: message for name, channel in channels().items() if (message := message_of(channel))}
-    assert described.keys() == channels().keys() - RESERVED
-    assert all("Reserved" in channels()[name]["description"] for name in RESERVED)
-    for message in described.values():
+def test_every_topic_has_a_record_with_headers() -> None:
+    for message in map(message_of, channels().values()):
         headers = followed(message["headers"])
         assert headers.get("type") == "object" or "$ref" in headers
         # AsyncAPI takes any bytes for a payload that it is not told of.
@@ -90,11 +85,10 @@ def test_the_types_of_events_are_their_topics() -> None:
     types = {
         name: node["ce_type"]["const"]
         for name, channel in channels().items()
-        for node in nodes((message_of(channel) or {}).get("headers"))
+        for node in nodes(message_of(channel).get("headers"))
         if "ce_type" in node
     }
-    events = {"status.sent", "status.delivered", "status.read", "status.failed", "campaign", "unmatched"}
-    assert types == {name: f"whatsapp.{name}" for name in events}
+    assert types == {topic.suffix: f"whatsapp.{topic.suffix}" for topic in EVENT_TOPICS if topic is not DEAD_LETTER}
 
 
 @pytest.mark.parametrize(("name", "fields"), [("raw-template", TEMPLATE_FIELDS), ("raw-account", ACCOUNT_FIELDS)])
@@ -106,18 +100,18 @@ def test_the_fields_of_a_raw_topic_are_those_that_go_there(name: str, fields: fr
 def test_the_operations_publish_every_record() -> None:
     operations = document()["operations"].values()
     sent = [followed(operation["channel"])["address"] for operation in operations if operation["action"] == "send"]
-    assert sorted(sent) == sorted(channel["address"] for channel in channels().values() if message_of(channel))
+    assert sorted(sent) == sorted(channel["address"] for channel in channels().values())
 
 
 def test_the_examples_are_what_they_are_examples_of() -> None:
     shown = set()
     for name, example in examples():
-        message = message_of(channels()[name]) or {}
+        message = message_of(channels()[name])
         places = [expression.partition("#")[2] for expression in message.get("x-key", ())]
         key = str(within(example["payload"], places[0])) if places else None
         assert faults(record_of(name, example["payload"], example.get("headers"), key)) == []
         shown.add(name)
-    assert shown == channels().keys() - RESERVED - {"raw.unroutable"}
+    assert shown == channels().keys() - {"raw.unroutable"}
 
 
 def test_the_page_for_subscribers_has_every_topic_as_it_is_kept() -> None:
