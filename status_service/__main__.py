@@ -70,8 +70,8 @@ def topics() -> None:
 
 @command_line.command()
 def replay(since: Since, until: Until = None, *, dry_run: DryRun = False) -> None:
-    """Read statuses from Kafka again into the same merge. Safe to interrupt and to repeat."""
-    _command(commands.replay_statuses(since, until, dry_run=dry_run))
+    """Read statuses and changes from Kafka again into the same tables. Safe to interrupt and to repeat."""
+    _command(commands.replay(since, until, dry_run=dry_run))
 
 
 @command_line.command()

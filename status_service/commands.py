@@ -14,6 +14,8 @@ from shared.publisher import Publisher
 from shared.settings import read_or_exit
 from shared.topics import DEAD_LETTER, TOPICS
 from status_service import app, background, metrics, progress, redrive
+from status_service.changes.replay import ChangeReplay
+from status_service.changes.store import ChangeStore, Outcome
 from status_service.reconcile import Recount
 from status_service.redrive import Filter, Redriven
 from status_service.replay import Replay
@@ -31,17 +33,27 @@ async def create_topics() -> None:
     typer.echo(f"{len(TOPICS)} topics as the services need them, {len(created)} of them new")
 
 
-async def replay_statuses(since: datetime, until: datetime | None, *, dry_run: bool) -> None:
+async def replay(since: datetime, until: datetime | None, *, dry_run: bool) -> None:
     settings = read_or_exit(CommandSettings)
     async with _parts(settings) as parts:
         with progress.shown("statuses") as show:
-            replay = Replay(settings, parts.store, parts.outbox, parts.campaigns, dry_run=dry_run)
-            found = await replay.run(since, until, show)
+            replay_statuses = Replay(settings, parts.store, parts.outbox, parts.campaigns, dry_run=dry_run)
+            found = await replay_statuses.run(since, until, show)
+        with progress.shown("changes") as show:
+            replay_changes = ChangeReplay(settings, ChangeStore(parts.database), parts.outbox, dry_run=dry_run)
+            changes = await replay_changes.run(since, until, show)
     typer.echo(
         f"{found.statuses:,} statuses read: {len(found.rows):,} rows {'would change' if dry_run else 'changed'}; "
         f"{found.without_row:,} messages had no row and were not parked, {found.undecodable:,} records were no status, "
         f"PostgreSQL refused {found.refused:,}, {found.locked:,} rows were locked and "
         f"{'would be' if dry_run else 'are'} parked"
+    )
+    outcomes = changes.outcomes
+    typer.echo(
+        f"{outcomes.total():,} changes of templates, numbers and accounts read: "
+        f"{outcomes[Outcome.APPLIED] + outcomes[Outcome.ANNOUNCED]:,} {'would be' if dry_run else 'were'} applied; "
+        f"{outcomes[Outcome.WITHOUT_ROW]:,} had no row, {changes.undecodable:,} records were no change, "
+        f"PostgreSQL refused {changes.refused:,}"
     )
 
 

@@ -68,12 +68,14 @@ class ChangeStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def apply(self, change: Change, now: Seconds) -> Applied:
-        """Write what a change says, and its events. Raises what asyncpg raises."""
+    async def apply(
+        self, change: Change, now: Seconds, *, tell_without_row: bool = True, undone: bool = False
+    ) -> Applied:
+        """Write what a change says and its events, or only tell what would become of it. Raises what asyncpg raises."""
         said, subject = change.reading.said, change.subject
         if not said:
             return Applied(Outcome.UNKNOWN if change.reading.unknown else Outcome.WITHOUT_EFFECT)
-        async with self._database.transaction() as session:
+        async with self._database.transaction(rolled_back=undone) as session:
             rows = [
                 row
                 for table in tables.tables_of(one.fact for one in said)
@@ -82,9 +84,9 @@ class ChangeStore:
             # A clock of ours that is late does not put off what Meta says is so.
             now = max(now, change.at)
             begun, written = await _write(session, rows, said, subject, now)
-            events = (
-                _events(begun) if rows else [change_event(subject, one, ()) for one in tables.without_row(said, now)]
-            )
+            events = _events(begun)
+            if not rows and tell_without_row:
+                events = [change_event(subject, one, ()) for one in tables.without_row(said, now)]
             pending = await add_to_outbox(session, Entry(events=events)) if events else None
         if not rows:
             return Applied(Outcome.WITHOUT_ROW, pending)

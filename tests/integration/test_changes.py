@@ -123,6 +123,33 @@ async def test_poison_lies_alone_and_comes_back_when_told_to(own: Apart, http: a
     assert dict(again.headers) == {"redriven": b"1"}
 
 
+async def test_a_replay_finds_rows_that_came_late(own: Apart, http: aiohttp.ClientSession) -> None:
+    since = datetime.now(UTC).isoformat()
+    value = {
+        "message_template_id": 8005550,
+        "message_template_name": "late",
+        "message_template_language": "de",
+        "event": "APPROVED",
+    }
+    async with own.service(http):
+        await given(own, split([webhook("message_template_status_update", value, BEGINNING)]))
+        await settled(own)
+    told = len(await own.records("template"))
+    await own.database.execute(
+        """INSERT INTO templates (user_id, name, category, language, components)
+        SELECT id, 'late', 'UTILITY', 'de', '[]' FROM users WHERE name = 'first'"""
+    )
+    expected = "1 changes of templates, numbers and accounts read: 1 {} applied; 0 had no row"
+    assert expected.format("would be") in await own.command("replay", "--since", since, "--dry-run")
+    assert expected.format("were") in await own.command("replay", "--since", since)
+    row = await own.database.fetchrow("SELECT status, template_id FROM templates WHERE name = 'late'")
+    assert tuple(row or ()) == ("ACTIVE", "8005550")
+    assert len(await own.records("template")) == told + 1
+    assert "1 changes of templates, numbers and accounts read: 0 were applied" in await own.command(
+        "replay", "--since", since
+    )
+
+
 @pytest.mark.slow
 async def test_killed_in_the_middle_again_and_again(own: Apart, http: aiohttp.ClientSession) -> None:
     # Other times than those of other tests, whose events are on the same topics.

@@ -89,6 +89,8 @@ def said(
         f"{statuses:,} statuses read: {rows:,} rows {'would change' if dry_run else 'changed'}; "
         f"{without_row:,} messages had no row and were not parked, {undecodable:,} records were no status, "
         f"PostgreSQL refused {refused}, 0 rows were locked and {'would be' if dry_run else 'are'} parked\n"
+        f"0 changes of templates, numbers and accounts read: 0 {'would be' if dry_run else 'were'} applied; "
+        "0 had no row, 0 records were no change, PostgreSQL refused 0\n"
     )
 
 

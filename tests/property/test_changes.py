@@ -3,16 +3,20 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared import json_text
+from shared.envelope import ACCOUNT_FIELDS, TEMPLATE_FIELDS
 from status_service.changes import accounts, tables, templates
-from status_service.changes.change import Change
+from status_service.changes.change import Change, decode
+from status_service.changes.event import change_event
 from status_service.changes.store import ChangeStore
 from status_service.changes.tables import FACTS_OF, OF_ACCOUNT_STATE, ORDERS, Table
 from status_service.changes.timeline import NOTHING, Fact, Held, Timelines, as_json, from_json, order
-from tests.integration.without_kafka.platform_rows import NAME, ROWS, TEMPLATE_ID, changes_of, snapshot, webhook
+from tests.integration.without_kafka.platform_rows import NAME, ROWS, TEMPLATE_ID, WABA, changes_of, snapshot, webhook
 from tests.property.world import World
 
 BEGINNING = 1_790_812_800
@@ -35,6 +39,9 @@ limits = st.sampled_from([*accounts.LIMITS, *accounts.LIMIT_OF_NUMBER, "TIER_NEW
 restrictions = st.lists(
     st.fixed_dictionaries({"restriction_type": words, "expiration": later | later.map(str) | st.none()}), max_size=3
 )
+
+# Where values have parts.
+NESTED = ("rejection_info", "ban_info", "restriction_info", "disconnection_info", "message_template_buttons", "reason")
 
 # By Meta's field, what it may say; now and then what nobody knows.
 VALUES: dict[str, st.SearchStrategy[Value]] = {
@@ -146,6 +153,35 @@ def test_the_worst_that_holds_is_the_accounts_state(data: st.DataObject) -> None
         ]
         states = [banned, cut_off, "RESTRICTED" if left else "ACTIVE"]
         assert state.value["state"] == max(states, key=accounts.STATES.index)
+
+
+json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@pytest.mark.parametrize("field", sorted(ACCOUNT_FIELDS | TEMPLATE_FIELDS))
+@given(st.data())
+def test_nothing_that_a_change_may_hold_is_too_odd(field: str, data: st.DataObject) -> None:
+    """What is known of it is applied; an error would be the end of the consumer."""
+    usual = data.draw(VALUES.get(field, st.just({})))
+    odd = data.draw(st.dictionaries(st.sampled_from([*usual, "value", *NESTED]), json, max_size=3))
+    value = data.draw(st.sampled_from([dict(usual) | odd, data.draw(json)]))
+    document = {
+        "waba_id": data.draw(st.sampled_from([WABA, None])),
+        "received_at": RECEIVED_AT,
+        "entry_time": data.draw(times | json),
+        "change": {"field": field, "value": value},
+    }
+    change = decode(json_text.dumps(document))
+    assert change.field == field
+    for table in Table:
+        lines = tables.after(table, {}, change.reading.said, END)
+        for said in tables.begun({}, lines):
+            assert orjson.loads(change_event(change.subject, said, ()).data)["matched"] is False
+            orjson.dumps(tables.columns(table, said))
 
 
 @settings(max_examples=30)
