@@ -97,6 +97,8 @@ async def play(stage: Stage, *options: str) -> dict[str, Any]:
             "--events=at-least-once",
             "--wait=300",
             "--give-up=300",
+            # A further play may begin while the receiver is being started again.
+            "--patience=60",
             *options,
             cwd=ROOT,
             env={

@@ -85,6 +85,9 @@ def play_command(
     events: Annotated[
         Events, typer.Option(help="How often each event must be published; none: nobody listens.")
     ] = Events.NONE,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds in which the verification is asked again where nobody answers.")
+    ] = 0,
     report: Annotated[Path | None, typer.Option(help="Write the outcome here, as JSON.")] = None,
 ) -> None:
     """Play a campaign and check the tables: exit status 0 only if all is as meant."""
@@ -101,6 +104,7 @@ def play_command(
         platform=platform,
         lock_seconds=lock_seconds,
         events=events,
+        patience_seconds=patience,
     )
 
     async def steps(environment: Environment) -> bool:

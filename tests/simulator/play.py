@@ -59,6 +59,8 @@ class Scenario:
     # How long a rough platform holds rows in one transaction.
     lock_seconds: float = 3
     events: Events = Events.NONE
+    # How long the verification is asked again of a receiver that is not there.
+    patience_seconds: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Outcome:
 
 async def play(environment: Environment, scenario: Scenario, console: Console) -> Outcome:
     chance = random.Random(scenario.seed)
-    challenge = await shake_hands(environment.webhook_url, environment.verify_token, chance)
+    challenge = await shake_hands(environment.webhook_url, environment.verify_token, chance, scenario.patience_seconds)
     console.print(f"verified: GET {environment.webhook_url} returned Meta's challenge {challenge}")
     plan = await _write_campaign(environment, scenario)
     campaign_id = plan.campaign_id

@@ -1,9 +1,11 @@
+import asyncio
 import random
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from tests.integration.processes import free_port
 from tests.simulator.failure import SimulationError
 from tests.simulator.handshake import shake_hands
 
@@ -41,3 +43,13 @@ async def test_anything_but_200_and_the_bare_challenge_is_a_failure(path: str, t
     async with TestServer(application()) as server:
         with pytest.raises(SimulationError, match=f"was answered {status} without the challenge"):
             await shake_hands(str(server.make_url(path)), token, random.Random(1))
+
+
+async def test_a_receiver_that_comes_late_is_waited_for_as_long_as_that() -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/right"
+    asking = asyncio.create_task(shake_hands(url, "right & proper", random.Random(1), patience_seconds=30))
+    with pytest.raises(SimulationError, match="was not answered"):
+        await shake_hands(url, "right & proper", random.Random(1))
+    async with TestServer(application(), port=port):
+        assert (await asking).isdigit()
