@@ -10,7 +10,16 @@ NEW_DATABASE_MIGRATIONS = ("0001.utc", "0002.tables")
 _TABLES = "0002.tables"
 
 # What later migrations add to the tables; an adopted table may have it, then of the same type.
-_ADDITIONS = ("0005.message_failure", "0006.campaign_funnel", "0009.proven", "0010.recounted_revision")
+_ADDITIONS = (
+    "0005.message_failure",
+    "0006.campaign_funnel",
+    "0009.proven",
+    "0010.recounted_revision",
+    "0017.template_facts",
+    "0018.cached_template_facts",
+    "0019.number_facts",
+    "0020.account_facts",
+)
 
 _PACKAGE = resources.files("schema")
 _COLUMNS = _PACKAGE.joinpath("columns.sql").read_text(encoding="utf-8")

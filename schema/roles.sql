@@ -82,10 +82,8 @@ GRANT
 -- status_service tells the numbers that are ours from others on the same account, finds the one that Meta speaks of, and writes
 -- what it says.
 GRANT
-  SELECT (
-    id, user_id, phone_number_id, phone_number, verified_name, throughput, messaging_limit, webhook_facts, webhook_facts_due_at
-  ),
-  UPDATE (verified_name, throughput, messaging_limit, webhook_facts, webhook_facts_due_at)
+  SELECT (id, user_id, phone_number_id, phone_number, verified_name, throughput, messaging_limit, webhook_facts),
+  UPDATE (verified_name, throughput, messaging_limit, webhook_facts)
   ON whatsapp_numbers TO status_service;
 
 -- status_service tells the numbers that are ours from others, also where only the account names one; it knows accounts by Meta's
@@ -124,6 +122,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON parked_statuses, status_outbox TO status
 
 -- The notes come from a trigger.
 GRANT SELECT, DELETE ON changed_campaigns TO status_service;
+
+-- status_service locks campaigns without queueing for them, also where PUBLIC may run no function.
+GRANT EXECUTE ON FUNCTION prime_sms_lock_campaigns(integer, uuid[], interval) TO status_service;
 
 -- Each session that publishes takes a number.
 GRANT USAGE ON SEQUENCE status_outbox_owner TO status_service;

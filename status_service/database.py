@@ -26,9 +26,9 @@ LOCK_DEADLINE_MS: Final = 100
 # ends in time. Making a plan anew takes 20 ms.
 PLAN_LIFETIME_SECONDS: Final = 30
 CLOSE_DEADLINE_SECONDS: Final = 2.0
-# Four merge (consumer.BATCHES_AT_ONCE), one publishes campaigns, one each is for sweep, recount and outbox; one is left
-# for the probe.
-CONNECTIONS: Final = 9
+# Four merge (consumer.BATCHES_AT_ONCE), one publishes campaigns, one each is for sweep, recount, outbox and changes;
+# one is left for the probe.
+CONNECTIONS: Final = 10
 
 # Namespaces of advisory locks: a session that owns outbox entries, a campaign that is recounted, published, or counted.
 OUTBOX_LOCKS: Final = 7077_0001

@@ -1,6 +1,7 @@
 """The sweep: adopts parked statuses whose row has appeared, and lets go of those whose time is up.
 
-What is adopted or expires is what the deletion of the entry gave, never an earlier read. The sweep waits for no lock.
+What is adopted or expires is what the deletion of the entry gave, never an earlier read. The sweep waits for no
+lock of the platform's.
 """
 
 import asyncio

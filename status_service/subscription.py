@@ -42,14 +42,15 @@ log = structlog.get_logger(__name__)
 class Assignment(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped
     """Counts rebalances: offsets of an earlier assignment may be another consumer's to commit by now."""
 
-    def __init__(self) -> None:
+    def __init__(self, group: str) -> None:
         self.number = 0
+        self._group = group
 
     async def on_partitions_revoked(self, revoked: Any) -> None:  # noqa: ARG002 -- aiokafka's signature
         self.number += 1
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
-        log.info("partitions_assigned", partitions=len(assigned))
+        log.info("partitions_assigned", group=self._group, partitions=len(assigned))
 
 
 class Subscription:
@@ -58,7 +59,7 @@ class Subscription:
     def __init__(self, settings: StatusSettings, group: str, topics: Sequence[Topic]) -> None:
         self._settings = settings
         self._topics = {topic.name(settings.topic_prefix): topic for topic in topics}
-        self._assignment = Assignment()
+        self._assignment = Assignment(group)
         self._position: dict[TopicPartition, int] = {}
         self._consumer = AIOKafkaConsumer(
             **kafka.connection(settings),

@@ -2,5 +2,4 @@
 ALTER TABLE whatsapp_numbers
   ADD COLUMN IF NOT EXISTS throughput varchar(20),
   ADD COLUMN IF NOT EXISTS messaging_limit varchar(20),
-  ADD COLUMN IF NOT EXISTS webhook_facts jsonb,
-  ADD COLUMN IF NOT EXISTS webhook_facts_due_at timestamp;
+  ADD COLUMN IF NOT EXISTS webhook_facts jsonb;

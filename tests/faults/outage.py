@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,8 +133,9 @@ class Pair:
         return took
 
     def assignments(self) -> int:
-        """Tell how often the consumer was given partitions: once, unless its group threw it out."""
-        return self.status.log_file.read_text().count("partitions_assigned")
+        """Tell how often a group gave the service partitions: once, unless it threw it out."""
+        lines = [line for line in self.status.log_file.read_text().splitlines() if "partitions_assigned" in line]
+        return max(Counter(json.loads(line)["group"] for line in lines).values())
 
 
 @contextlib.asynccontextmanager

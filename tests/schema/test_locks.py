@@ -38,6 +38,9 @@ def test_a_table_that_stays_locked_ends_the_run_with_a_reason(hand_made_database
         "0018.cached_template_facts",
         "0019.number_facts",
         "0020.account_facts",
+        "0021.replaced_accounts",
+        "0022.replaced_templates",
+        "0023.replaced_numbers",
     )
 
 

@@ -149,7 +149,7 @@ ADDITIONS: dict[str, list[Column]] = {
     "whatsapp_numbers": [
         ("throughput", "character varying(20)", NULL, None),
         ("messaging_limit", "character varying(20)", NULL, None),
-        *FACTS,
+        FACTS[0],
     ],
     "whatsapp_templates": FACTS,
     "campaign_logs": [
@@ -236,6 +236,13 @@ ADDED_TRIGGERS = {
     ),
     "prime_sms_foreign_status": ("message_logs", "AFTER UPDATE", "prime_sms_note_changed_campaign"),
     "prime_sms_new_status": ("message_logs", "AFTER INSERT", "prime_sms_note_changed_campaign"),
+    "prime_sms_replaced_account": (
+        "user_business_info", "BEFORE UPDATE OF waba_id", "prime_sms_forget_replaced_account",
+    ),
+    "prime_sms_replaced_template": ("templates", "BEFORE UPDATE OF template_id", "prime_sms_forget_replaced_template"),
+    "prime_sms_replaced_number": (
+        "whatsapp_numbers", "BEFORE UPDATE OF phone_number_id", "prime_sms_forget_replaced_number",
+    ),
     "prime_sms_campaign_revision": ("campaign_logs", "BEFORE UPDATE", "prime_sms_next_revision"),
 }  # fmt: skip
 
