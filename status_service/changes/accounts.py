@@ -1,11 +1,11 @@
 """What Meta says of numbers and accounts. About the fields: Meta's webhook references of their names, May 2026."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
-from status_service.changes.saying import UNKNOWN, Reading, Said, text
-from status_service.changes.timeline import NOTHING, Fact, Held, Seconds, Timelines
+from status_service.changes.saying import UNKNOWN, Reading, Said, seconds, text
+from status_service.changes.timeline import NOTHING, Fact, Held, Seconds, Timelines, canonical
 
 # The messages that a business portfolio may begin in a day, in Meta's words; the larger one wins within a second.
 LIMITS: Final = (
@@ -45,7 +45,16 @@ STATE_OF_CONNECTION: Final = {
     "PARTNER_REMOVED": "DISCONNECTED",
     "ACCOUNT_OFFBOARDED": "DISCONNECTED",
 }
-# Events of accounts, and fields, that we know and that change none of the platform's rows.
+# What Meta restricts (Meta: account_update reference).
+RESTRICTION_TYPES: Final = frozenset(
+    {
+        "RESTRICTED_ADD_PHONE_NUMBER_ACTION",
+        "RESTRICTED_BIZ_INITIATED_MESSAGING",
+        "RESTRICTED_CUSTOMER_INITIATED_MESSAGING",
+        "RESTRICTED_UTILITY_TEMPLATES",
+    }
+)
+# Events that we know and that change none of the platform's rows.
 OTHER_EVENTS: Final = frozenset(
     {
         "ACCOUNT_VIOLATION",
@@ -86,7 +95,7 @@ def read(field: str, value: Mapping[str, Any], at: Seconds) -> Reading:
 def _verified_name(value: Mapping[str, Any], at: Seconds) -> Reading:
     decision, name = value.get("decision"), text(value.get("requested_verified_name"), LONGEST_NAME)
     if decision == "APPROVED" and name is not None:
-        return Reading((Said(Fact.VERIFIED_NAME, Held(at, name)),))
+        return Reading((Said(Fact.VERIFIED_NAME, Held.at_once(at, name)),))
     return Reading() if isinstance(decision, str) and decision in UNDECIDED else UNKNOWN
 
 
@@ -96,16 +105,18 @@ def _throughput_and_limit(value: Mapping[str, Any], at: Seconds) -> Reading:
     limit = _limit(value, at)
     if throughput is None:
         return limit._replace(unknown=True)
-    return limit._replace(said=(Said(Fact.THROUGHPUT, Held(at, throughput)), *limit.said))
+    return limit._replace(said=(Said(Fact.THROUGHPUT, Held.at_once(at, throughput)), *limit.said))
 
 
 def _limit(value: Mapping[str, Any], at: Seconds) -> Reading:
     """Tell the limit, a number or a tier's name; `current_limit` is where it was until February 2026."""
-    given = value.get("max_daily_conversations_per_business", value.get("current_limit"))
+    given = value.get("max_daily_conversations_per_business")
+    if given is None:
+        given = value.get("current_limit")
     if given is None:
         return Reading()
     limit = LIMIT_OF_NUMBER.get(given, "") if isinstance(given, int) else given
-    return Reading((Said(Fact.MESSAGING_LIMIT, Held(at, limit)),)) if limit in LIMITS else UNKNOWN
+    return Reading((Said(Fact.MESSAGING_LIMIT, Held.at_once(at, limit)),)) if limit in LIMITS else UNKNOWN
 
 
 def _account(value: Mapping[str, Any], at: Seconds) -> Reading:
@@ -115,13 +126,13 @@ def _account(value: Mapping[str, Any], at: Seconds) -> Reading:
     if event == "DISABLED_UPDATE":
         return _ban(value, at)
     if event == "ACCOUNT_DELETED":
-        return Reading((Said(Fact.BAN, Held(at, _state("DELETED", event))),))
+        return Reading((Said(Fact.BAN, Held.at_once(at, _state("DELETED", event))),))
     if event == "ACCOUNT_RESTRICTION":
         return _restrictions(value, at)
     if event in STATE_OF_CONNECTION:
         info = value.get("disconnection_info")
         details = [info.get("reason"), info.get("initiated_by")] if isinstance(info, dict) else []
-        return Reading((Said(Fact.CONNECTION, Held(at, _state(STATE_OF_CONNECTION[event], event, *details))),))
+        return Reading((Said(Fact.CONNECTION, Held.at_once(at, _state(STATE_OF_CONNECTION[event], event, *details))),))
     return Reading() if event in OTHER_EVENTS else UNKNOWN
 
 
@@ -130,18 +141,28 @@ def _ban(value: Mapping[str, Any], at: Seconds) -> Reading:
     ban = info.get("waba_ban_state") if isinstance(info, dict) else None
     if not isinstance(info, dict) or not isinstance(ban, str) or ban not in STATE_OF_BAN:
         return UNKNOWN
-    return Reading((Said(Fact.BAN, Held(at, _state(STATE_OF_BAN[ban], ban, info.get("waba_ban_date")))),))
+    return Reading((Said(Fact.BAN, Held.at_once(at, _state(STATE_OF_BAN[ban], ban, info.get("waba_ban_date")))),))
 
 
 def _restrictions(value: Mapping[str, Any], at: Seconds) -> Reading:
     given = value.get("restriction_info")
-    found = [
-        {"type": kind, "until": _moment(one.get("expiration"))}
-        for one in (given if isinstance(given, list) else [])
-        if isinstance(one, dict) and (kind := text(one.get("restriction_type"), 100))
-    ]
-    found.sort(key=lambda one: str(one["type"]))
-    return Reading((Said(Fact.RESTRICTIONS, Held(at, found)),)) if found else UNKNOWN
+    given = given if isinstance(given, list) else []
+    found = [known for one in given if (known := _restriction(one)) is not None]
+    if not found:
+        return UNKNOWN
+    found.sort(key=canonical)
+    return Reading((Said(Fact.RESTRICTIONS, Held.at_once(at, found)),), unknown=len(found) < len(given))
+
+
+def _restriction(given: Any) -> dict[str, Any] | None:
+    """Read one; None for a kind, or an end, that we do not know."""
+    if not isinstance(given, dict) or not isinstance(kind := given.get("restriction_type"), str):
+        return None
+    end = given.get("expiration")
+    until = None if end is None else _moment(end)
+    if kind not in RESTRICTION_TYPES or (until is None and end is not None):
+        return None
+    return {"type": kind, "until": until}
 
 
 def _state(state: str, *words: Any) -> dict[str, Any]:
@@ -149,40 +170,41 @@ def _state(state: str, *words: Any) -> dict[str, Any]:
 
 
 def _moment(value: Any) -> Seconds | None:
-    """Read a restriction's end: seconds, or a time as ISO 8601 writes it; None where it is neither."""
-    if isinstance(value, str):
-        if value.isascii() and value.isdigit():
-            value = int(value)
-        else:
-            try:
-                return int(datetime.fromisoformat(value).timestamp())
-            except (ValueError, OverflowError):
-                return None
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**33 else None
+    """Read a restriction's end: seconds, or a time as ISO 8601 writes it, in UTC where it does not say."""
+    if isinstance(value, str) and not value.isdigit():
+        try:
+            read = datetime.fromisoformat(value)
+            value = int((read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp())
+        except (ValueError, OverflowError):
+            return None
+    return seconds(value)
 
 
 def account_state(timelines: Timelines, now: Seconds) -> Held | None:
-    """Give what an account is, since when, why and until when: the worst of what holds; None of one never spoken of."""
-    found = []
+    """Give what an account has become, and when: the worst of what holds; None of one never spoken of.
+
+    The state has a reason, and its own time since when it is so: a ban that ends brings back an older restriction.
+    """
+    found: list[tuple[str, Seconds, str, Seconds | None]] = []
+    changes: list[Seconds] = []
     for fact in (Fact.BAN, Fact.CONNECTION):
         if held := timelines.get(fact, NOTHING).now:
-            state = {"state": held.value["event"], "reason": held.value["reason"], "until": None}
-            found.append(Held(held.at, state))
-    restrictions = timelines.get(Fact.RESTRICTIONS, NOTHING).now
-    if restrictions is not None:
-        found.append(_restricted(restrictions, now))
-    return max(found, key=lambda held: (STATES.index(held.value["state"]), held.at, held.value["reason"]), default=None)
-
-
-def _restricted(restrictions: Held, now: Seconds) -> Held:
-    ends = [one["until"] for one in restrictions.value]
-    left = [one for one in restrictions.value if one["until"] is None or one["until"] > now]
-    if not left:
-        return Held(max(ends), {"state": "ACTIVE", "reason": "restrictions expired", "until": None})
-    until = [one["until"] for one in left]
-    reason = ", ".join(one["type"] for one in left)
-    last = None if None in until else max(until)
-    return Held(restrictions.at, {"state": "RESTRICTED", "reason": reason, "until": last})
+            found.append((held.value["event"], held.at, held.value["reason"], None))
+            changes.append(held.at)
+    if restrictions := timelines.get(Fact.RESTRICTIONS, NOTHING).now:
+        ends = [one["until"] for one in restrictions.value if one["until"] is not None and one["until"] <= now]
+        changes += [restrictions.at, *ends]
+        left = [one for one in restrictions.value if one["until"] is None or one["until"] > now]
+        if left:
+            lasts = [one["until"] for one in left]
+            types = ", ".join(one["type"] for one in left)
+            found.append(("RESTRICTED", restrictions.at, types, None if None in lasts else max(lasts)))
+        else:
+            found.append(("ACTIVE", max(ends), "restrictions expired", None))
+    if not found:
+        return None
+    state, since, reason, until = max(found, key=lambda one: (STATES.index(one[0]), one[1], one[2]))
+    return Held.at_once(max(changes), {"state": state, "since": since, "reason": reason, "until": until})
 
 
 def next_expiry(timelines: Timelines, now: Seconds) -> Seconds | None:

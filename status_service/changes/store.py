@@ -8,13 +8,16 @@ from enum import StrEnum
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import asyncpg
+import structlog
+
 from shared import postgres
 from status_service.changes import tables, timeline
 from status_service.changes.change import Change
 from status_service.changes.event import change_event
 from status_service.changes.saying import Said, Subject
 from status_service.changes.tables import Table
-from status_service.changes.timeline import Fact, Seconds, Timeline
+from status_service.changes.timeline import NOTHING, Fact, Seconds, Timeline
 from status_service.database import Database, Session
 from status_service.events import Entry, Event
 from status_service.store import Pending, add_to_outbox
@@ -26,6 +29,9 @@ DUE: Final = {
     table: postgres.read_statement(__file__, f"due_{table}")
     for table in (Table.TEMPLATES, Table.WHATSAPP_TEMPLATES, Table.USER_BUSINESS_INFO)
 }
+
+
+log = structlog.get_logger(__name__)
 
 
 class Outcome(StrEnum):
@@ -51,7 +57,8 @@ class Applied:
 class Row(NamedTuple):
     """A locked row: how an event names it, of whom Meta spoke last, and what it said.
 
-    Of a cached template also the header with a medium that the platform knows, which Meta's webhooks do not tell.
+    Of templates also the category; of cached ones the header with a medium that the platform knows, which Meta's
+    webhooks do not tell.
     """
 
     table: Table
@@ -59,7 +66,15 @@ class Row(NamedTuple):
     about: dict[str, Any]
     subject: Subject | None
     facts: dict[Fact, Timeline]
+    category: str | None
     media_header: Any
+
+
+class Written(NamedTuple):
+    """What begins to hold, of whom, in which row; and whether something was announced."""
+
+    begun: list[tuple[Subject, Said, Row]]
+    announced: bool
 
 
 class ChangeStore:
@@ -81,10 +96,8 @@ class ChangeStore:
                 for table in tables.tables_of(one.fact for one in said)
                 for row in await _found(session, table, subject)
             ]
-            # A clock of ours that is late does not put off what Meta says is so.
-            now = max(now, change.at)
-            begun, written = await _write(session, rows, said, subject, now)
-            events = _events(begun)
+            written = await _write(session, rows, said, subject, now)
+            events = _events(written)
             if not rows and tell_without_row:
                 events = [change_event(subject, one, ()) for one in tables.without_row(said, now)]
             pending = await add_to_outbox(session, Entry(events=events)) if events else None
@@ -92,20 +105,40 @@ class ChangeStore:
             return Applied(Outcome.WITHOUT_ROW, pending)
         if events:
             return Applied(Outcome.APPLIED, pending)
-        return Applied(Outcome.ANNOUNCED if written else Outcome.UNCHANGED)
+        return Applied(Outcome.ANNOUNCED if written.announced else Outcome.UNCHANGED)
 
-    async def let_begin(self, now: Seconds) -> Pending | None:
+    async def let_begin(self, now: Seconds) -> list[Pending]:
         """Write what begins or ends by itself, and its events. Raises what asyncpg raises."""
+        try:
+            return await self._let_begin(now)
+        except asyncpg.PostgresError as error:
+            if not postgres.refuses(error):
+                raise
+        # A row that a constraint or a trigger of the platform's refuses stops no other.
         async with self._database.transaction() as session:
-            rows = [
-                _row(table, record) for table in DUE for record in await session.fetch(DUE[table], tables.moment(now))
-            ]
-            begun, _ = await _write(session, rows, (), None, now)
-            events = _events(begun)
-            return await add_to_outbox(session, Entry(events=events)) if events else None
+            due = [row.id for row in await _due(session, now)]
+        pending = []
+        for row_id in due:
+            try:
+                pending += await self._let_begin(now, row_id)
+            except asyncpg.PostgresError as error:
+                if not postgres.refuses(error):
+                    raise
+                log.warning("change_refused", reason=postgres.reason(error))
+        return pending
+
+    async def _let_begin(self, now: Seconds, row_id: UUID | None = None) -> list[Pending]:
+        async with self._database.transaction() as session:
+            written = await _write(session, await _due(session, now, row_id), (), None, now)
+            events = _events(written)
+            return [await add_to_outbox(session, Entry(events=events))] if events else []
 
 
-Begun = list[tuple[Subject, Said, Row]]
+async def _due(session: Session, now: Seconds, row_id: UUID | None = None) -> list[Row]:
+    found = []
+    for table, statement in DUE.items():
+        found += [_row(table, record) for record in await session.fetch(statement, tables.moment(now), row_id)]
+    return found
 
 
 async def _found(session: Session, table: Table, subject: Subject) -> list[Row]:
@@ -123,17 +156,18 @@ async def _found(session: Session, table: Table, subject: Subject) -> list[Row]:
 
 async def _write(
     session: Session, rows: Sequence[Row], said: Iterable[Said], subject: Subject | None, now: Seconds
-) -> tuple[Begun, int]:
-    """Write what changes; give what begins to hold, of which rows, and the number of rows that were written."""
-    begun: Begun = []
+) -> Written:
+    """Write what changes; without a subject, the rows' own."""
+    written = Written([], announced=False)
     changed: dict[Table, list[tuple[Any, ...]]] = defaultdict(list)
     for row in rows:
         after = tables.after(row.table, row.facts, said, now)
-        new = tables.begun(row.facts, after)
         if subject is not None and after == row.facts:
             continue
         of = subject or row.subject or Subject(None)
-        begun += [(of, one, row) for one in new]
+        new = [one for one in tables.begun(row.facts, after) if not _has(row, one)]
+        announced = any(line.coming != row.facts.get(fact, NOTHING).coming for fact, line in after.items())
+        written = Written([*written.begun, *((of, one, row) for one in new)], written.announced or announced)
         columns = {name: value for one in new for name, value in tables.columns(row.table, one).items()}
         if "components" in columns:
             columns["components"] = tables.with_media_header(columns["components"], row.media_header)
@@ -142,17 +176,22 @@ async def _write(
         changed[row.table].append(
             (row.id, json.dumps(columns), json.dumps(kept), None if due is None else tables.moment(due))
         )
-    for table, written in changed.items():
-        columns_of = [list(column) for column in zip(*written, strict=True)]
+    for table, values in changed.items():
+        arrays = [list(column) for column in zip(*values, strict=True)]
         template_id = [subject and subject.template_id] if table is Table.TEMPLATES else []
-        await session.execute(WRITE[table], *columns_of, *template_id)
-    return begun, sum(map(len, changed.values()))
+        await session.execute(WRITE[table], *arrays, *template_id)
+    return written
 
 
-def _events(begun: Begun) -> list[Event]:
+def _has(row: Row, said: Said) -> bool:
+    """Tell whether a row has the category already, as it has until an announced one begins: nothing changes then."""
+    return said.fact is Fact.CATEGORY and said.held.value == row.category
+
+
+def _events(written: Written) -> list[Event]:
     """Give an event for each fact that begins to hold of somebody, with all its rows."""
     grouped: dict[str, tuple[Subject, Said, list[tuple[Table, dict[str, Any]]]]] = {}
-    for subject, said, row in begun:
+    for subject, said, row in written.begun:
         key = timeline.canonical([asdict(subject), said])
         grouped.setdefault(key, (subject, said, []))[2].append((row.table, row.about))
     return [change_event(subject, said, rows) for subject, said, rows in grouped.values()]
@@ -167,5 +206,6 @@ def _row(table: Table, record: Any) -> Row:
         json.loads(record["about"]),
         subject and Subject(**subject),
         timeline.from_json(kept.get("facts", {})),
+        record.get("category"),
         json.loads(record.get("media_header") or "null") or kept.get("media_header"),
     )

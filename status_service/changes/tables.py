@@ -7,7 +7,7 @@ from typing import Any, Final, assert_never
 
 from status_service.changes import accounts, templates, timeline
 from status_service.changes.saying import Said
-from status_service.changes.timeline import NOTHING, Fact, Seconds, Timeline, Timelines
+from status_service.changes.timeline import NOTHING, Fact, Held, Seconds, Timeline, Timelines
 
 
 class Table(StrEnum):
@@ -57,8 +57,15 @@ def begun(before: Timelines, lines: Timelines) -> list[Said]:
     return [
         Said(fact, line.now)
         for fact, line in lines.items()
-        if fact not in OF_ACCOUNT_STATE and line.now is not None and line.now != before.get(fact, NOTHING).now
+        if fact not in OF_ACCOUNT_STATE
+        and line.now is not None
+        and _shown(fact, line.now) != _shown(fact, before.get(fact, NOTHING).now)
     ]
+
+
+def _shown(fact: Fact, held: Held | None) -> Any:
+    """Give what others see of it: of an account no change that a worse state hides."""
+    return held.value if held is not None and fact is Fact.ACCOUNT_STATE else held
 
 
 def without_row(said: Sequence[Said], now: Seconds) -> list[Said]:
@@ -76,7 +83,7 @@ def due(lines: Timelines, now: Seconds) -> Seconds | None:
 
 def columns(table: Table, said: Said) -> dict[str, Any]:
     """Give what a fact is in the table's columns, as JSON has it; times are UTC."""
-    fact, (at, value) = said
+    fact, value = said.fact, said.held.value
     match fact:
         case Fact.STATUS if table is Table.WHATSAPP_TEMPLATES:
             return {"status": value["event"]}
@@ -92,7 +99,7 @@ def columns(table: Table, said: Said) -> dict[str, Any]:
             return {
                 "account_state": value["state"],
                 "account_state_reason": value["reason"],
-                "account_state_since": moment(at).isoformat(),
+                "account_state_since": moment(value["since"]).isoformat(),
                 "account_state_until": None if until is None else moment(until).isoformat(),
             }
         case (
@@ -118,12 +125,13 @@ def with_media_header(components: list[Any], media_header: Any) -> list[Any]:
 
 def published(said: Said) -> Any:
     """Give the value as subscribers are told it."""
-    fact, (_, value) = said
+    fact, value = said.fact, said.held.value
     if fact is Fact.STATUS:
         event, reason = value["event"], value["rejection_reason"]
         return {"event": event, "status": templates.STATUS_OF_EVENT[event], "rejection_reason": reason}
-    if fact is Fact.ACCOUNT_STATE and value["until"] is not None:
-        return value | {"until": f"{moment(value['until']).isoformat()}+00:00"}
+    if fact is Fact.ACCOUNT_STATE:
+        times = {name: value[name] for name in ("since", "until")}
+        return value | {name: at if at is None else f"{moment(at).isoformat()}+00:00" for name, at in times.items()}
     return value
 
 

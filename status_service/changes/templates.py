@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from status_service.changes.saying import UNKNOWN, Reading, Said, text
+from status_service.changes.saying import UNKNOWN, Reading, Said, seconds, text
 from status_service.changes.timeline import Fact, Held, Seconds
 
 # Meta's events, and which of the seed's eight statuses each is. Of two for the same second the later one here holds:
@@ -69,7 +69,7 @@ def read(field: str, value: Mapping[str, Any], at: Seconds) -> Reading:
 
 
 def _one_of(fact: Fact, value: Any, known: tuple[str, ...], at: Seconds) -> Reading:
-    return Reading((Said(fact, Held(at, value)),)) if value in known else UNKNOWN
+    return Reading((Said(fact, Held.at_once(at, value)),)) if value in known else UNKNOWN
 
 
 def _status(value: Mapping[str, Any], at: Seconds) -> Reading:
@@ -77,7 +77,7 @@ def _status(value: Mapping[str, Any], at: Seconds) -> Reading:
     if not isinstance(event, str) or event not in STATUS_OF_EVENT:
         return UNKNOWN
     said = {"event": event, "rejection_reason": _rejection(event, value), "response": value}
-    return Reading((Said(Fact.STATUS, Held(at, said)),))
+    return Reading((Said(Fact.STATUS, Held.at_once(at, said)),))
 
 
 def _rejection(event: str, value: Mapping[str, Any]) -> str | None:
@@ -93,16 +93,15 @@ def _rejection(event: str, value: Mapping[str, Any]) -> str | None:
 
 
 def _category(value: Mapping[str, Any], at: Seconds) -> Reading:
-    """Tell the category, or the one that Meta announces: until that begins, `new_category` is what it is anyway."""
-    if "correct_category" not in value:
-        return _one_of(Fact.CATEGORY, value.get("new_category"), CATEGORIES, at)
-    begins = value.get("category_update_timestamp")
-    if isinstance(begins, str) and begins.isascii() and begins.isdigit():
-        begins = int(begins)
-    # A year is more than Meta's notice of a day; what is further off is no time.
-    if not isinstance(begins, int) or isinstance(begins, bool) or not 0 < begins < at + 366 * 86_400:
-        return UNKNOWN
-    return _one_of(Fact.CATEGORY, value["correct_category"], CATEGORIES, begins)
+    """Tell the category; where Meta announces another one, `new_category` is the present one."""
+    present = _one_of(Fact.CATEGORY, value.get("new_category"), CATEGORIES, at)
+    announced = value.get("correct_category")
+    if announced is None:
+        return present
+    begins = seconds(value.get("category_update_timestamp"))
+    if announced not in CATEGORIES or begins is None:
+        return present._replace(unknown=True)
+    return present._replace(said=(*present.said, Said(Fact.CATEGORY, Held(begins, announced, at))))
 
 
 def _components(value: Mapping[str, Any], at: Seconds) -> Reading:
@@ -124,7 +123,7 @@ def _components(value: Mapping[str, Any], at: Seconds) -> Reading:
     ]
     if buttons:
         components.append({"type": "BUTTONS", "buttons": buttons})
-    return Reading((Said(Fact.COMPONENTS, Held(at, components)),))
+    return Reading((Said(Fact.COMPONENTS, Held.at_once(at, components)),))
 
 
 def _long_text(value: Mapping[str, Any], name: str) -> str | None:

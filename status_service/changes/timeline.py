@@ -1,8 +1,9 @@
 """Facts that Meta changes one by one: which of several sayings holds, in whatever order they come.
 
-Each saying has a time from which on it is so. The latest that has begun holds; what begins later is kept until then. Of
-several for the same second the larger value holds, in an order that is written down for each fact. So what holds at a
-time is a function of what was said, not of the order or the number of the webhooks.
+Each saying was told at some time, and is so from then on or from a later time that it announces. Of those that have
+begun the one that was told last holds; what was told before it and has not begun is void. Of several told in the same
+second the larger holds, in an order that is written down for each fact. So what holds at a time is a function of what
+was said, not of the order or the number of the webhooks.
 """
 
 import json
@@ -32,10 +33,19 @@ class Fact(StrEnum):
 
 
 class Held(NamedTuple):
-    """A value (JSON), and the moment from which on it holds."""
+    """A value (JSON), the moment from which on it holds, and the one when Meta said so."""
 
     at: Seconds
     value: Any
+    told: Seconds
+
+    @classmethod
+    def at_once(cls, at: Seconds, value: Any) -> "Held":
+        return cls(at, value, at)
+
+    def has_begun(self, now: Seconds) -> bool:
+        """Tell whether it holds: a clock of ours that is late does not put off what Meta says is so."""
+        return self.at <= max(now, self.told)
 
 
 class Timeline(NamedTuple):
@@ -50,12 +60,12 @@ Timelines: TypeAlias = Mapping[Fact, Timeline]
 NOTHING: Final = Timeline()
 
 
-def order(held: Held, least_first: Sequence[str]) -> tuple[Seconds, int, str]:
-    """Give what sayings of one fact are compared by: time, place of the value among the written ones, its JSON."""
+def order(held: Held, least_first: Sequence[str]) -> tuple[Seconds, Seconds, int, str]:
+    """Give what sayings of one fact are compared by: times, place of the value among the written ones, its JSON."""
     value = held.value
     leading = value.get("event") if isinstance(value, dict) else value
     place = least_first.index(leading) if isinstance(leading, str) and leading in least_first else -1
-    return held.at, place, canonical(value)
+    return held.told, held.at, place, canonical(value)
 
 
 def told(timeline: Timeline, said: Held, now: Seconds, least_first: Sequence[str] = ()) -> Timeline:
@@ -66,15 +76,16 @@ def told(timeline: Timeline, said: Held, now: Seconds, least_first: Sequence[str
 def settled(timeline: Timeline, now: Seconds, least_first: Sequence[str] = ()) -> Timeline:
     """Let what has begun meanwhile hold."""
 
-    def place(held: Held) -> tuple[Seconds, int, str]:
+    def place(held: Held) -> tuple[Seconds, Seconds, int, str]:
         return order(held, least_first)
 
-    holds = max((held for held in (timeline.now, *timeline.coming) if held and held.at <= now), key=place, default=None)
+    begun = [held for held in timeline.coming if held.has_begun(now)]
     # What held once has begun, whatever our clock says.
-    if timeline.now is not None and (holds is None or place(holds) < place(timeline.now)):
-        holds = timeline.now
-    later = {place(held): held for held in timeline.coming if held.at > now and (holds is None or held.at > holds.at)}
-    return Timeline(holds, tuple(later[one] for one in sorted(later)))
+    holds = max(begun if timeline.now is None else [timeline.now, *begun], key=place, default=None)
+    # By their places, so that a repetition is not there twice.
+    left = {place(held): held for held in timeline.coming if not held.has_begun(now)}
+    later = [left[one] for one in sorted(left) if holds is None or one > place(holds)]
+    return Timeline(holds, tuple(later))
 
 
 def as_json(timelines: Timelines) -> dict[str, Any]:

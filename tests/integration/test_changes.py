@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 import aiohttp
+import asyncpg
 import orjson
 import pytest
 from aiokafka import ConsumerRecord
@@ -107,6 +108,7 @@ async def test_all_examples_in_disorder_and_twice(own: Apart, http: aiohttp.Clie
     assert 'status_consumer_lag{topic="raw.template"} 0.0' in metrics
 
 
+@pytest.mark.slow
 async def test_poison_lies_alone_and_comes_back_when_told_to(own: Apart, http: aiohttp.ClientSession) -> None:
     poison = Given(TEMPLATE_ID.encode(), b'{"change": {"field": "flows"}}')
     async with own.service(http):
@@ -123,6 +125,30 @@ async def test_poison_lies_alone_and_comes_back_when_told_to(own: Apart, http: a
     assert dict(again.headers) == {"redriven": b"1"}
 
 
+async def test_locked_rows_hold_up_nobody(own: Apart, http: aiohttp.ClientSession) -> None:
+    platform = await asyncpg.connect(own.owner_url)
+    rating = "SELECT quality_rating FROM templates WHERE template_id = $1"
+    try:
+        async with own.service(http):
+            async with platform.transaction():
+                await platform.execute("SELECT FROM templates WHERE template_id = $1 FOR UPDATE", TEMPLATE_ID)
+                await given(own, split([quality(2000), webhooks()["phone_number_name_update_approved"]]))
+                await given(own, split([webhooks()["account_update_deleted"]]))
+
+                async def others_go_on() -> bool:
+                    found = await snapshot(own.database)
+                    state = found["user_business_info", "first"]["account_state"]
+                    return bool(state and found["whatsapp_numbers", "the number"]["verified_name"])
+
+                await eventually(others_go_on)
+                assert await own.database.fetchval(rating, TEMPLATE_ID) is None
+            await settled(own)
+            assert await own.database.fetchval(rating, TEMPLATE_ID) == QUALITIES[2000 % 3]
+    finally:
+        await platform.close()
+
+
+@pytest.mark.slow
 async def test_a_replay_finds_rows_that_came_late(own: Apart, http: aiohttp.ClientSession) -> None:
     since = datetime.now(UTC).isoformat()
     value = {

@@ -26,7 +26,7 @@ def test_migrates_and_says_what_it_did(fresh_database: str) -> None:
         " 0011.parked_statuses, 0012.status_outbox, 0013.changed_campaigns, 0014.message_triggers,"
         " 0015.campaign_revision_trigger, 0016.lock_campaigns, 0017.template_facts, 0018.cached_template_facts,"
         " 0019.number_facts, 0020.account_facts, 0021.replaced_accounts, 0022.replaced_templates,"
-        " 0023.replaced_numbers; roles are set\n"
+        " 0023.replaced_numbers, 0024.facts_indexes; roles are set\n"
     )
 
 

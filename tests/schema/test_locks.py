@@ -41,6 +41,7 @@ def test_a_table_that_stays_locked_ends_the_run_with_a_reason(hand_made_database
         "0021.replaced_accounts",
         "0022.replaced_templates",
         "0023.replaced_numbers",
+        "0024.facts_indexes",
     )
 
 

@@ -213,11 +213,17 @@ INDEXES = {
     "idx_whatsapp_templates_status": "whatsapp_templates USING btree (status)",
 }
 
+DUE = "USING btree (webhook_facts_due_at) WHERE (webhook_facts_due_at IS NOT NULL)"
+
 # What the migrations add to the seed's indexes.
 ADDED_INDEXES = {
     "idx_message_logs_message_id": "message_logs USING hash (message_id) WHERE ((message_id)::text <> ''::text)",
     "idx_parked_statuses_parked_at": "parked_statuses USING btree (parked_at)",
     "idx_parked_statuses_expires_at": "parked_statuses USING btree (expires_at)",
+    "idx_user_business_info_waba_id": "user_business_info USING btree (waba_id)",
+    "idx_user_business_info_webhook_facts_due_at": f"user_business_info {DUE}",
+    "idx_templates_webhook_facts_due_at": f"templates {DUE}",
+    "idx_whatsapp_templates_webhook_facts_due_at": f"whatsapp_templates {DUE}",
 }
 
 TRIGGERS = {

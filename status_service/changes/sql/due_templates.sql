@@ -1,10 +1,12 @@
--- Locks templates of which something begins or ends by itself by now, but for those that somebody else has locked.
+-- Locks templates of which something begins or ends by itself by now, all of them or the one that is named, but for
+-- those that somebody else has locked.
 SELECT
     template.id,
     jsonb_build_object('id', template.id, 'user_id', template.user_id)::text AS about,
+    template.category,
     template.webhook_facts::text AS facts
 FROM templates AS template
-WHERE template.webhook_facts_due_at <= $1
+WHERE template.webhook_facts_due_at <= $1 AND ($2::uuid IS NULL OR template.id = $2)
 ORDER BY template.id
 LIMIT 1000
 FOR NO KEY UPDATE OF template SKIP LOCKED;

@@ -3,6 +3,7 @@
 SELECT
     template.id,
     jsonb_build_object('id', template.id, 'user_id', template.user_id)::text AS about,
+    template.category,
     template.webhook_facts::text AS facts
 FROM templates AS template
 WHERE

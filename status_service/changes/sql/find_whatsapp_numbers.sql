@@ -6,6 +6,6 @@ SELECT
 FROM whatsapp_numbers AS number
 WHERE
     number.user_id IN (SELECT user_id FROM user_business_info WHERE waba_id = $1)
-    AND ($2::text IS NULL OR regexp_replace(number.phone_number, '\D', '', 'g') = $2)
+    AND ($2::text IS NULL OR regexp_replace(number.phone_number, '[^0-9]', '', 'g') = $2)
 ORDER BY number.id
 FOR NO KEY UPDATE OF number;

@@ -2,6 +2,7 @@
 SELECT
     template.id,
     jsonb_build_object('id', template.id, 'phone_number_id', template.phone_number_id)::text AS about,
+    template.category,
     template.webhook_facts::text AS facts,
     jsonb_path_query_first(template.components, '$[*] ? (@.type == "HEADER" && @.format != "TEXT")')::text AS media_header
 FROM whatsapp_templates AS template

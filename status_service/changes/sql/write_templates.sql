@@ -1,7 +1,10 @@
 -- Writes what has changed of templates, and no other column; a row without Meta's id gets it.
 UPDATE templates AS template
 SET
-    template_id = coalesce(nullif(template.template_id, ''), $5),
+    template_id = CASE
+        WHEN coalesce(template.template_id, '') = '' THEN coalesce($5, template.template_id)
+        ELSE template.template_id
+    END,
     status = coalesce(given.changed ->> 'status', template.status),
     rejection_reason = CASE
         WHEN given.changed ? 'status' THEN given.changed ->> 'rejection_reason'

@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 import orjson
 
-from shared import envelope
+from shared import envelope, json_text
 from status_service.changes.change import Change, decode
 
 WABA, OTHER_WABA = "384920175660431", "999999999999999"
@@ -112,4 +112,4 @@ def parts(body: bytes) -> list[Any]:
 
 def webhook(field: str, value: Mapping[str, Any], time: int, waba_id: str = WABA) -> bytes:
     """Write a webhook of one change."""
-    return orjson.dumps({"entry": [{"id": waba_id, "time": time, "changes": [{"field": field, "value": value}]}]})
+    return json_text.dumps({"entry": [{"id": waba_id, "time": time, "changes": [{"field": field, "value": value}]}]})
