@@ -154,6 +154,8 @@ def test_every_difference_is_named_and_nothing_is_changed(hand_made_database: st
             "ALTER TABLE message_logs ALTER status TYPE text, ADD error_code text, ADD proven integer, DROP read_at"
         )
         connection.execute("ALTER TABLE campaign_logs ALTER created_at TYPE timestamptz")
+        connection.execute("ALTER TABLE whatsapp_numbers ADD messaging_limit integer")
+        connection.execute("ALTER TABLE user_business_info ADD account_state text")
     before = catalog(hand_made_database)
     with pytest.raises(SchemaError) as refusal:
         migrate(hand_made_database)
@@ -167,6 +169,8 @@ def test_every_difference_is_named_and_nothing_is_changed(hand_made_database: st
         "  message_logs.proven is integer, not smallint",
         "  message_logs.read_at is missing, not timestamp without time zone",
         "  message_logs.status is text, not character varying(20)",
+        "  user_business_info.account_state is text, not character varying(30)",
+        "  whatsapp_numbers.messaging_limit is integer, not character varying(20)",
     ]
     assert "Nothing was changed" in str(refusal.value)
 
