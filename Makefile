@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-attacks test-faults test-slow test-oldest test-stack fuzz audit bench bench-quick lint format up down lock
+.PHONY: help demo test test-attacks test-faults test-slow test-oldest test-stack fuzz audit bench bench-quick lint docs format up down lock
 
 PYTHON := .venv/bin/python
 
@@ -51,6 +51,9 @@ lint: .venv/ready ## Check format, rules, types, security and the direction of i
 	@$(PYTHON) -m mypy
 	@$(PYTHON) -m bandit --quiet --recursive ingest_service status_service shared schema
 	@.venv/bin/lint-imports --no-logo
+
+docs: .venv/ready ## Write the pages that are made of declarations: metrics, configuration
+	@$(PYTHON) -m tests.documents
 
 format: .venv/ready ## Format the code
 	@$(PYTHON) -m ruff format .

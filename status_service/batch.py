@@ -39,6 +39,8 @@ class Batch:
     timestamps_replaced: int = 0
     undecodable: tuple[Undecodable, ...] = ()
     oldest_received_at: Micros | None = None
+    # The largest, from Meta's time of a status to its receipt.
+    age_at_receipt: Micros | None = None
 
 
 def fold(values: Iterable[bytes | None]) -> Batch:
@@ -50,6 +52,7 @@ def fold(values: Iterable[bytes | None]) -> Batch:
     undecodable: list[Undecodable] = []
     replaced = 0
     oldest: Micros | None = None
+    age: Micros | None = None
     for position, value in enumerate(values):
         try:
             status = decode(value)
@@ -63,6 +66,9 @@ def fold(values: Iterable[bytes | None]) -> Batch:
         proof = status.evidence
         if proof is None:
             continue
+        at = proof.failed_at if proof.sent_at is None else proof.sent_at
+        if at is not None and (age is None or status.received_at - at > age):
+            age = status.received_at - at
         message_id = status.message_id
         known = evidence.get(message_id)
         evidence[message_id] = proof if known is None else merge.join(known, proof)
@@ -71,4 +77,4 @@ def fold(values: Iterable[bytes | None]) -> Batch:
         if status.phone_number_id is not None:
             phone_number_ids.setdefault(message_id, status.phone_number_id)
     told = Told(evidence, callback_ids, phone_number_ids)
-    return Batch(told, Counter(kinds), replaced, tuple(undecodable), oldest)
+    return Batch(told, Counter(kinds), replaced, tuple(undecodable), oldest, age)

@@ -128,6 +128,8 @@ class StatusConsumer:
         for value, number in batch.values.items():
             metrics.STATUSES.labels(value).inc(number)
         metrics.TIMESTAMPS_REPLACED.inc(batch.timestamps_replaced)
+        if batch.age_at_receipt is not None:
+            metrics.WEBHOOK_AGE.observe(max(0.0, batch.age_at_receipt / SECOND))
         if not batch.told.evidence:
             return Outcome()
         started = perf_counter()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from time import time
 from typing import Any, Final
 
 import structlog
@@ -61,6 +62,8 @@ class Subscription:
         self._topics = {topic.name(settings.topic_prefix): topic for topic in topics}
         self._assignment = Assignment(group)
         self._position: dict[TopicPartition, int] = {}
+        # When the newest record that was read was published, of partitions that have more.
+        self._newest: dict[TopicPartition, float] = {}
         self._consumer = AIOKafkaConsumer(
             **kafka.connection(settings),
             group_id=group,
@@ -112,7 +115,7 @@ class Subscription:
         if self._died():
             raise kafka.KafkaUnavailableError("aiokafka has died of an error of its own, and only a restart cures that")
         self._position |= offsets_after(polled)
-        self._measure()
+        self._measure(polled)
         return {partition: records for partition, records in polled.items() if records}
 
     async def commit(self, offsets: Mapping[TopicPartition, int], assignment: int) -> None:
@@ -132,12 +135,21 @@ class Subscription:
         tasks = (client._coordinator._coordination_task, client._fetcher.error_future)  # noqa: SLF001 -- no public names
         return any(task.done() for task in tasks)
 
-    def _measure(self) -> None:
+    def _measure(self, polled: Mapping[TopicPartition, Sequence[ConsumerRecord]]) -> None:
         lag = dict.fromkeys(self._topics, 0)
         for partition in self._consumer.assignment():
-            lag[partition.topic] += self._behind(partition)
+            behind = self._behind(partition)
+            lag[partition.topic] += behind
+            if not behind:
+                self._newest.pop(partition, None)
+            elif records := polled.get(partition):
+                self._newest[partition] = records[-1].timestamp / 1000
+        now = time()
         for name, number in lag.items():
-            metrics.LAG.labels(self._topics[name].suffix).set(number)
+            topic = self._topics[name].suffix
+            metrics.LAG.labels(topic).set(number)
+            ages = [now - newest for partition, newest in self._newest.items() if partition.topic == name]
+            metrics.LAG_SECONDS.labels(topic).set(max(ages, default=0))
 
     def _behind(self, partition: TopicPartition) -> int:
         """Compare with the high watermark of the last fetch: light brokers answer end_offsets() wrongly."""

@@ -42,6 +42,8 @@ def test_statuses_of_one_message_become_one_entry() -> None:
         timestamps_replaced=1,
         undecodable=(Undecodable(5, "no raw.status document: NotJsonError"),),
         oldest_received_at=RECEIVED,
+        # The oldest is the one that was sent first.
+        age_at_receipt=RECEIVED - 1790812810 * second,
     )
 
 
