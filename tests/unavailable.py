@@ -15,6 +15,7 @@ from tests.faults.small_disk import MountError, mounted
 
 # Where Debian's is.
 NGINX = "/usr/sbin/nginx"
+PROMTOOL = "/usr/bin/promtool"
 
 
 def explains(skip: pytest.TestReport) -> bool:
@@ -24,11 +25,17 @@ def explains(skip: pytest.TestReport) -> bool:
     reason = skip.longrepr[2].removeprefix("Skipped: ")
     if skip.nodeid.startswith("tests/integration/test_edge.py"):
         return reason == nginx()
+    if skip.nodeid.startswith("tests/deploy/test_prometheus.py"):
+        return reason == prometheus()
     return skip.nodeid.startswith("tests/faults/") and reason in {apache_kafka(), mounts()}
 
 
 def nginx() -> str | None:
     return None if Path(NGINX).exists() else f"{NGINX} is not there: apt-get install nginx-light"
+
+
+def prometheus() -> str | None:
+    return None if Path(PROMTOOL).exists() else f"{PROMTOOL} is not there: apt-get install prometheus"
 
 
 @functools.cache
