@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-attacks test-faults test-slow test-oldest test-stack fuzz audit bench bench-quick lint docs format up down lock
+.PHONY: help demo test test-attacks test-faults test-slow test-oldest test-stack fuzz audit bench bench-quick lint docs format up down observe lock
 
 PYTHON := .venv/bin/python
 
@@ -64,6 +64,9 @@ up: .venv/ready ## Start what is not running of PostgreSQL, Kafka and the servic
 
 down: .venv/ready ## Stop everything that runs from this checkout and leave nothing behind
 	@$(PYTHON) -m deploy.local down
+
+observe: .venv/ready ## Start what is not running and a Prometheus that reads it with our rules; prints its address, until Ctrl-C
+	@$(PYTHON) -m deploy.local run -- $(PYTHON) -m deploy.local.observe
 
 # Three locks with hashes: what the services need, that with the local stack, lint and tests, and that with `make bench`.
 lock: .venv/ready ## Resolve pyproject.toml's dependencies anew into the locks

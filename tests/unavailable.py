@@ -25,7 +25,7 @@ def explains(skip: pytest.TestReport) -> bool:
     reason = skip.longrepr[2].removeprefix("Skipped: ")
     if skip.nodeid.startswith("tests/integration/test_edge.py"):
         return reason == nginx()
-    if skip.nodeid.startswith("tests/deploy/test_prometheus.py"):
+    if skip.nodeid.startswith("tests/deploy/"):
         return reason == prometheus()
     return skip.nodeid.startswith("tests/faults/") and reason in {apache_kafka(), mounts()}
 
