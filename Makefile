@@ -52,7 +52,7 @@ lint: .venv/ready ## Check format, rules, types, security and the direction of i
 	@$(PYTHON) -m bandit --quiet --recursive ingest_service status_service shared schema
 	@.venv/bin/lint-imports --no-logo
 
-docs: .venv/ready ## Write the pages that are made of declarations: metrics, configuration
+docs: .venv/ready ## Write what is made of declarations: the pages on metrics and configuration, the dashboards
 	@$(PYTHON) -m tests.documents
 
 format: .venv/ready ## Format the code

@@ -109,7 +109,6 @@ async def run(settings: StatusSettings) -> None:
         }
         try:
             await statuses.start()
-            await changes.start()
             # Before this a signal ends the process at once: there is nothing to finish.
             stop = asyncio.Event()
             for number in (signal.SIGTERM, signal.SIGINT):

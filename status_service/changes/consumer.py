@@ -53,6 +53,8 @@ class ChangeConsumer:
 
         Raises KafkaUnavailableError, TooManyDeadLettersError; KafkaError and PostgresError for what does not pass.
         """
+        # Only now: joining a group waits for its members that were killed, and statuses need not.
+        await self._subscription.start()
         while True:
             if len(self._aside) < ASIDE_AT_MOST:
                 polled = await self._subscription.poll(frozenset(), POLL_MS, RECORDS_AT_ONCE)

@@ -13,6 +13,7 @@ import pytest
 from deploy.local.observe import configuration, prometheus
 from deploy.local.stack import inherited_environment
 from tests.conftest import ROOT
+from tests.documents.dashboards import BOARDS
 from tests.integration.environment import Environment
 from tests.integration.own_services import BODY
 from tests.integration.test_webhooks import post
@@ -87,6 +88,15 @@ async def test_every_rule_can_be_evaluated_and_no_alert_fires(observer: Observer
     # What others tests have dead-lettered is no fault of this one.
     states = {rule["name"]: rule["state"] for rule in rules if rule["type"] == "alerting"}
     assert {name for name, state in states.items() if state == "firing"} <= {"DeadLetters", "BodiesUnroutable"}
+
+
+@pytest.mark.parametrize("name", BOARDS)
+async def test_every_query_of_a_dashboard_has_an_answer(observer: Observer, name: str) -> None:
+    for _, panels in BOARDS[name].rows:
+        for panel in panels:
+            for query in panel.queries:
+                # An error is no success; what has not happened yet has no value.
+                assert isinstance((await observer.ask("query", query=query.expression))["result"], list), panel.title
 
 
 async def test_the_command_prints_an_address_that_answers_and_ends_with_ctrl_c(

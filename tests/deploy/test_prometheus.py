@@ -12,6 +12,7 @@ import yaml
 
 from shared.metrics import Kind
 from tests.conftest import ROOT
+from tests.documents.dashboards import BOARDS
 from tests.documents.metrics import SERVICES, declared
 from tests.unavailable import PROMTOOL, prometheus
 
@@ -68,6 +69,20 @@ CASES: Mapping[str, Mapping[str, str]] = {
         AGE.format("3600.0"): f"0+100x{2 * BAD} 4000+100x{2 * GOOD}",
         AGE.format("+Inf"): f"0+100x{2 * BAD} 4000+100x{2 * GOOD}",
     },
+}
+# What nobody looks at every day.
+NOT_SHOWN = {
+    "ingest_publish_failures_total",
+    "ingest_secrets_readable",
+    "ingest_signatures_total",
+    "ingest_verifications_total",
+    "status_batch_statuses",
+    "status_fallen_rows_total",
+    "status_offset_commit_failures_total",
+    "status_parked_outcomes_total",
+    "status_publish_failures_total",
+    "status_records_total",
+    "status_timestamps_replaced_total",
 }
 # Those that look back further than the others.
 FIRES_AT_MINUTES = {"SignaturesRefused": 2 * BAD, "BackgroundWorkFails": 2 * BAD, "WebhooksLate": 2 * BAD}
@@ -139,19 +154,48 @@ def test_every_alert_has_its_entry_in_the_runbook() -> None:
         assert alert["labels"]["severity"] in {"page", "ticket"}
 
 
-def test_rules_know_only_metrics_that_there_are() -> None:
-    names = {"up", "ALERTS"} | {rule["record"] for rule in rules() if "record" in rule}
+def known_names() -> set[str]:
+    """Give what can be asked for: the services' metrics, and what the rules record."""
+    names = {"up"} | {rule["record"] for rule in rules() if "record" in rule}
     for service in SERVICES:
         for metric in declared(service):
             suffixes = ("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",)
             names |= {metric.name + suffix for suffix in suffixes}
-    used = {
-        name
-        for rule in rules()
-        for name in re.findall(
-            r"\b(?:ingest|status|outcome|topic|value)[a-z_]*(?::[a-z0-9_:]+|_[a-z0-9_]+)", rule["expr"]
-        )
-        if name not in {"status_service", "ingest_service"}
-    }
-    assert used - names == set()
+    return names
+
+
+def names_in(expression: str) -> set[str]:
+    """Give the names of metrics; what is quoted, or an argument, is none."""
+    bare = re.sub(r'"[^"]*"|\{[^}]*\}|\bby \([^)]*\)', "", expression)
+    return set(re.findall(r"\b(?:up\b|(?:ingest|status|outcome|topic|value)[a-z_]*[:_][a-z0-9_:]+)", bare))
+
+
+def test_rules_know_only_metrics_that_there_are() -> None:
+    used = set().union(*(names_in(rule["expr"]) for rule in rules()))
+    assert used - known_names() == set()
     assert len(used) > 15
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_dashboard_knows_only_metrics_that_there_are(name: str) -> None:
+    panels = [panel for _, row in BOARDS[name].rows for panel in row]
+    used = set().union(*(names_in(query.expression) for panel in panels for query in panel.queries))
+    assert used - known_names() == set()
+    assert len({panel.title for panel in panels}) == len(panels)
+    assert all(panel.meaning and names_in(query.expression) for panel in panels for query in panel.queries)
+
+
+def test_the_dashboards_show_every_metric_that_matters_to_operators() -> None:
+    shown = {
+        name
+        for board in BOARDS.values()
+        for _, row in board.rows
+        for panel in row
+        for query in panel.queries
+        for name in names_in(query.expression)
+    }
+    recorded = {rule["record"]: names_in(rule["expr"]) for rule in rules() if "record" in rule}
+    shown |= set().union(*(recorded.get(name, set()) for name in shown))
+    bases = {re.sub("_(bucket|sum|count)$", "", name) for name in shown}
+    missing = {metric.name for service in SERVICES for metric in declared(service)} - bases
+    assert missing == NOT_SHOWN

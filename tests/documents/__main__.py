@@ -1,16 +1,22 @@
-"""`python -m tests.documents`: writes the pages that are made of declarations."""
+"""`python -m tests.documents`: writes the pages and dashboards that are made of declarations."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from tests.documents import configuration, metrics
+from tests.documents import configuration, dashboards, metrics
 
-DOCS = Path(__file__).parents[2] / "docs"
-PAGES = {"metrics.md": metrics.written, "configuration.md": configuration.written}
+ROOT = Path(__file__).parents[2]
+PAGES: dict[str, Callable[[], str]] = {
+    "docs/metrics.md": metrics.written,
+    "docs/configuration.md": configuration.written,
+    **{f"deploy/grafana/{name}": partial(dashboards.written, board) for name, board in dashboards.BOARDS.items()},
+}
 
 
 def write() -> None:
     for name, written in PAGES.items():
-        (DOCS / name).write_text(written(), encoding="utf-8")
+        (ROOT / name).write_text(written(), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,12 +7,12 @@ from prometheus_client import REGISTRY
 
 from shared.metrics import DECLARED
 from tests.documents import metrics
-from tests.documents.__main__ import DOCS, PAGES
+from tests.documents.__main__ import PAGES, ROOT
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_up_to_date(name: str) -> None:
-    assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs`"
+    assert (ROOT / name).read_text(encoding="utf-8") == PAGES[name](), "run `make docs`"
 
 
 def test_every_metric_is_declared_with_its_meaning() -> None:
