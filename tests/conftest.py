@@ -37,8 +37,12 @@ BROKER = pytest.StashKey[BrokerKind]()
 
 
 def pytest_configure() -> None:
-    """End as after Ctrl-C when asked to by SIGTERM, or the stack would stay behind."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """End as after Ctrl-C when asked to by SIGTERM, or the stack would stay behind.
+
+    In the background Ctrl-C is ignored, and so it would be by the processes that tests start in order to interrupt them.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
