@@ -39,7 +39,7 @@ BROKER = pytest.StashKey[BrokerKind]()
 def pytest_configure() -> None:
     """End as after Ctrl-C when asked to by SIGTERM, or the stack would stay behind.
 
-    In the background Ctrl-C is ignored, and so it would be by the processes that tests start in order to interrupt them.
+    In the background Ctrl-C is ignored, and so it would be by the processes that tests start and interrupt.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.default_int_handler)

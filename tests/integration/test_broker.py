@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from deploy.local.stack import Stack
 from tests.integration.environment import Environment
@@ -13,6 +14,7 @@ from tests.integration.simulator import play
 from tests.waiting import eventually
 
 
+@pytest.mark.slow
 async def test_acknowledged_records_survive_kill_9_of_the_broker(
     stack: Stack, environment: Environment, database: asyncpg.Connection, tmp_path: Path
 ) -> None:

@@ -72,6 +72,7 @@ async def test_consumers_that_come_and_go_lose_nothing(
         assert (await playing)["holds"]
 
 
+@pytest.mark.slow
 async def test_what_was_acknowledged_survives_kill_9_of_both_services(
     environment: Environment, http: aiohttp.ClientSession, database: asyncpg.Connection, tmp_path: Path
 ) -> None:
