@@ -16,7 +16,8 @@ from tests.integration.processes import Service, running
 from tests.integration.raw_http import exchange, request, status_of, trickled
 from tests.waiting import eventually
 
-PAUSE_SECONDS = 0.2
+# HEADER_SECONDS fall between two pieces: one that comes after the answer resets the connection, and takes it away.
+PAUSE_SECONDS = 0.75
 # The answer to whose time is up comes within a sweep, and a busy machine's second.
 LATER_SECONDS = 2.0
 
