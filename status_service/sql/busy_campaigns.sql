@@ -1,4 +1,4 @@
--- Locks the campaigns of these messages that nobody but another session of ours has locked, and gives the others.
+-- Locks the campaigns of these messages that nobody has locked, and gives the others. Waits in our own queue only.
 -- The index on message ids has none that are empty.
 WITH touched AS MATERIALIZED (
     SELECT campaign_id FROM message_logs WHERE message_id = ANY ($1::text[]) AND message_id <> ''

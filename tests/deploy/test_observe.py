@@ -13,7 +13,7 @@ import pytest
 from deploy.local.observe import configuration, prometheus
 from deploy.local.stack import inherited_environment
 from tests.conftest import ROOT
-from tests.documents.dashboards import BOARDS
+from tests.documents.boards import BOARDS
 from tests.integration.environment import Environment
 from tests.integration.own_services import BODY
 from tests.integration.test_webhooks import post

@@ -12,7 +12,7 @@ import yaml
 
 from shared.metrics import Kind
 from tests.conftest import ROOT
-from tests.documents.dashboards import BOARDS
+from tests.documents.boards import BOARDS
 from tests.documents.metrics import SERVICES, declared
 from tests.unavailable import PROMTOOL, prometheus
 

@@ -5,12 +5,13 @@ from functools import partial
 from pathlib import Path
 
 from tests.documents import configuration, dashboards, metrics
+from tests.documents.boards import BOARDS
 
 ROOT = Path(__file__).parents[2]
 PAGES: dict[str, Callable[[], str]] = {
     "docs/metrics.md": metrics.written,
     "docs/configuration.md": configuration.written,
-    **{f"deploy/grafana/{name}": partial(dashboards.written, board) for name, board in dashboards.BOARDS.items()},
+    **{f"deploy/grafana/{name}": partial(dashboards.written, board) for name, board in BOARDS.items()},
 }
 
 
