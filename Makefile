@@ -43,7 +43,7 @@ bench-quick: .venv/ready ## Measure for two minutes, and say what is slower than
 
 audit: .venv/ready ## Ask PyPI for known vulnerabilities of what the services need
 	@$(PYTHON) -m pip install --quiet --target .cache/pip-audit pip-audit
-	@PYTHONPATH=.cache/pip-audit $(PYTHON) -m pip_audit --require-hashes --disable-pip -r deploy/requirements/services.txt
+	@PYTHONPATH=.cache/pip-audit $(PYTHON) -m pip_audit --strict --require-hashes --disable-pip -r deploy/requirements/services.txt
 
 lint: .venv/ready ## Check format, rules, types, security and the direction of imports
 	@$(PYTHON) -m ruff format --check .
